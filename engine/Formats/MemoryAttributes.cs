@@ -1,0 +1,13 @@
+namespace Smmu.Fast.Formats;
+
+/// <summary>The memory type and shareability of a translated access (IHI 0070, 13.1).</summary>
+/// <param name="Type">A MAIR-encoded byte: 0b0000dd00 Device, else outer [7:4] and inner [3:0] Normal.</param>
+/// <param name="Shareability">0 Non-shareable, 2 Outer Shareable, 3 Inner Shareable.</param>
+public readonly record struct MemoryAttributes(byte Type, byte Shareability)
+{
+    /// <summary>Normal write-back cacheable with read and write allocation, Inner Shareable: what a coherent device sends.</summary>
+    public static readonly MemoryAttributes Default = new(0xff, 3);
+
+    /// <summary>True for the four Device types.</summary>
+    public bool IsDevice => (Type & 0xf0) == 0;
+}

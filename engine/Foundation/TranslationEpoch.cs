@@ -1,0 +1,208 @@
+using System.Diagnostics;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+namespace Smmu.Fast.Foundation;
+
+/// <summary>One participant of a <see cref="TranslationEpoch"/>: the state of a port or of a one-off access.</summary>
+[StructLayout(LayoutKind.Explicit, Size = SizeBytes)]
+internal struct EpochSlot
+{
+    public const int SizeBytes = 128;   // Two lines: the adjacent-line prefetcher must not couple two ports.
+
+    /// <summary>[63:1] the grace number its thread saw last, [0] 1 inside a scope. Written by the owner alone.</summary>
+    [FieldOffset(0)] public ulong Word;
+
+    /// <summary>Token of the thread the slot is active on; 0 when parked.</summary>
+    [FieldOffset(8)] public int Owner;
+
+    /// <summary>1 once the slot belongs to a participant.</summary>
+    [FieldOffset(12)] public int Claimed;
+}
+
+/// <summary>Tells when nobody can still be using what was taken away: CMD_SYNC and region removal wait for it.</summary>
+/// <remarks>
+/// A participant is <em>parked</em> or <em>active on a thread</em>. Becoming active is fenced; scopes of an active one are
+/// not, they are two plain stores. A grace period has a number. It has elapsed for a participant that is parked, that has
+/// shown a number at least as high (it began or ended a scope since, and so sees everything stored before), or that is
+/// seen outside of a scope after a process-wide barrier. Why the barrier is enough: after it, either the store that
+/// entered the scope is visible here, or the loads of that scope come later than everything stored before the barrier.
+/// "Look first, and issue the barrier only if somebody seems inside" would be unsound: the entering store may still sit
+/// in a store buffer. The calling thread's own slots need no barrier.
+/// <para>
+/// Lost wake-ups: a waiter sets <see cref="waiters"/> before the barrier; the end of a scope stores its word and then
+/// reads <see cref="waiters"/>. After the barrier one of the two sees the other.
+/// </para>
+/// </remarks>
+internal sealed unsafe class TranslationEpoch
+{
+    private static readonly long SpinTicks = Stopwatch.Frequency / 2_000_000;   // Half a microsecond of hope for an answer.
+
+    private readonly EpochSlot* slots;
+    private readonly int capacity;
+    private Shared shared;
+
+    [StructLayout(LayoutKind.Explicit, Size = 4 * 128)]
+    private struct Shared
+    {
+        [FieldOffset(1 * 128)] public ulong Current;   // Read at each end of a scope, written by each grace period.
+        [FieldOffset(2 * 128)] public int Waiters;     // Read at each end of a scope.
+        [FieldOffset(3 * 128)] public int HighWater;   // Slots in use lie below it.
+    }
+
+    /// <summary>Uses <paramref name="capacity"/> zeroed slots that the caller owns and keeps.</summary>
+    public TranslationEpoch(EpochSlot* slots, int capacity)
+    {
+        this.slots = slots;
+        this.capacity = capacity;
+    }
+
+    /// <summary>Takes a slot, parked; null when all are out.</summary>
+    public EpochSlot* TryClaim()
+    {
+        for (int i = 0; i < capacity; i++)
+        {
+            EpochSlot* slot = slots + i;
+            if (slot->Claimed != 0 || Interlocked.CompareExchange(ref slot->Claimed, 1, 0) != 0) continue;
+            int high = Volatile.Read(ref shared.HighWater);
+            while (high <= i)
+            {
+                int seen = Interlocked.CompareExchange(ref shared.HighWater, i + 1, high);
+                if (seen == high) break;
+                high = seen;
+            }
+
+            return slot;
+        }
+
+        return null;
+    }
+
+    /// <summary>Gives a slot back; it must be outside of a scope.</summary>
+    public static void Release(EpochSlot* slot)
+    {
+        Invariant.Holds((slot->Word & 1) == 0);
+        Park(slot);
+        Volatile.Write(ref slot->Claimed, 0);
+    }
+
+    /// <summary>True inside a scope of the slot.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool IsInside(EpochSlot* slot) => (Volatile.Read(ref slot->Word) & 1) != 0;
+
+    /// <summary>Enters a scope; false when the slot is inside one already, which then goes on.</summary>
+    /// <exception cref="InvalidOperationException">The slot is inside a scope of another thread.</exception>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public bool Enter(EpochSlot* slot)
+    {
+        if (slot->Owner != ThreadToken.Current) Activate(slot);
+        if ((slot->Word & 1) != 0) return false;
+
+        // Not a fence: the barrier of HasElapsed stands in for it.
+        Volatile.Write(ref slot->Word, (Volatile.Read(ref shared.Current) << 1) | 1);
+        return true;
+    }
+
+    /// <summary>Ends a scope; true when somebody waits for that.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public bool Exit(EpochSlot* slot)
+    {
+        // Release; pairs with the acquire in HasElapsed: the accesses of the scope come before its end.
+        Volatile.Write(ref slot->Word, Volatile.Read(ref shared.Current) << 1);
+        return Volatile.Read(ref shared.Waiters) != 0;
+    }
+
+    /// <summary>Parks a slot of the calling thread, so that nobody's grace period has to ask it.</summary>
+    public static void Park(EpochSlot* slot)
+    {
+        Invariant.Holds((slot->Word & 1) == 0);
+        Volatile.Write(ref slot->Owner, 0);   // Release: the last scope has ended before.
+    }
+
+    /// <summary>Starts a grace period: what was stored before is seen by every scope that begins later.</summary>
+    /// <returns>Its number.</returns>
+    public ulong Start() => Interlocked.Increment(ref shared.Current);   // A full fence; pairs with the one in Activate.
+
+    /// <summary>Makes the ends of scopes report that somebody waits. Calls nest.</summary>
+    public void AddWaiter() => Interlocked.Increment(ref shared.Waiters);
+
+    /// <summary>Takes one <see cref="AddWaiter"/> back.</summary>
+    public void RemoveWaiter() => Interlocked.Decrement(ref shared.Waiters);
+
+    /// <summary>True when every scope that began before the grace period has ended. Never waits for one.</summary>
+    public bool HasElapsed(ulong grace)
+    {
+        if (!HasForeignActive(grace)) return !HasOpenScope(grace);
+        long deadline = Stopwatch.GetTimestamp() + SpinTicks;
+        do
+        {
+            Thread.SpinWait(8);
+            if (!HasForeignActive(grace)) return !HasOpenScope(grace);
+        }
+        while (Stopwatch.GetTimestamp() < deadline);
+
+        Interlocked.MemoryBarrierProcessWide();
+        return !HasOpenScope(grace);
+    }
+
+    /// <summary>Waits until the grace period has elapsed; for calls of the host program only.</summary>
+    /// <exception cref="InvalidOperationException">The calling thread itself is inside a scope.</exception>
+    public void Wait(ulong grace)
+    {
+        var spin = new SpinWait();
+        while (!HasElapsed(grace))
+        {
+            if (HasOwnOpenScope()) throw new InvalidOperationException(
+                "This call waits for all scopes of ports to end, but the calling thread is inside one: end the scope first.");
+            spin.SpinOnce();
+        }
+    }
+
+    private bool HasOwnOpenScope()
+    {
+        int self = ThreadToken.Current;
+        int high = Volatile.Read(ref shared.HighWater);
+        for (int i = 0; i < high; i++)
+        {
+            if (slots[i].Owner == self && (slots[i].Word & 1) != 0) return true;
+        }
+
+        return false;
+    }
+
+    // Somebody else's slot that is active and has not shown the number: its word may lag behind, so a barrier is called for.
+    private bool HasForeignActive(ulong grace)
+    {
+        int self = ThreadToken.Current;
+        int high = Volatile.Read(ref shared.HighWater);
+        for (int i = 0; i < high; i++)
+        {
+            int owner = Volatile.Read(ref slots[i].Owner);
+            if (owner != 0 && owner != self && Volatile.Read(ref slots[i].Word) >> 1 < grace) return true;
+        }
+
+        return false;
+    }
+
+    private bool HasOpenScope(ulong grace)
+    {
+        int high = Volatile.Read(ref shared.HighWater);
+        for (int i = 0; i < high; i++)
+        {
+            ulong word = Volatile.Read(ref slots[i].Word);
+            if ((word & 1) != 0 && word >> 1 < grace) return true;
+        }
+
+        return false;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void Activate(EpochSlot* slot)
+    {
+        if ((Volatile.Read(ref slot->Word) & 1) != 0) throw new InvalidOperationException(
+            "The port is inside a scope on another thread. A port serves one thread at a time: open a port for each thread.");
+
+        // A full fence; pairs with the one in Start: either the waiter sees the owner, or the scope sees what it stored.
+        Interlocked.Exchange(ref slot->Owner, ThreadToken.Current);
+    }
+}
