@@ -30,8 +30,8 @@ internal struct EpochSlot
 /// "Look first, and issue the barrier only if somebody seems inside" would be unsound: the entering store may still sit
 /// in a store buffer. The calling thread's own slots need no barrier.
 /// <para>
-/// Lost wake-ups: a waiter sets <see cref="waiters"/> before the barrier; the end of a scope stores its word and then
-/// reads <see cref="waiters"/>. After the barrier one of the two sees the other.
+/// Lost wake-ups: a waiter sets the waiter count before the barrier; the end of a scope stores its word and then
+/// reads the waiter count. After the barrier one of the two sees the other.
 /// </para>
 /// </remarks>
 internal sealed unsafe class TranslationEpoch
