@@ -72,6 +72,8 @@ public readonly struct TranslationResult
     /// </summary>
     public ulong LeafSize => leafSizeLog2 == 0 ? 0 : 1UL << leafSizeLog2;
 
+    internal byte LeafSizeLog2 => leafSizeLog2;
+
     /// <summary>What the translation permits, of all enabled stages together.</summary>
     public AccessPermissions Permissions => permissions;
 

@@ -112,6 +112,10 @@ internal sealed unsafe class TranslationEpoch
         return Volatile.Read(ref shared.Waiters) != 0;
     }
 
+    /// <summary>Makes a parked slot active on the calling thread; false when it is not parked.</summary>
+    public static bool TryBorrow(EpochSlot* slot, int token) =>
+        Volatile.Read(ref slot->Owner) == 0 && Interlocked.CompareExchange(ref slot->Owner, token, 0) == 0;
+
     /// <summary>Parks a slot of the calling thread, so that nobody's grace period has to ask it.</summary>
     public static void Park(EpochSlot* slot)
     {
@@ -129,10 +133,14 @@ internal sealed unsafe class TranslationEpoch
     /// <summary>Takes one <see cref="AddWaiter"/> back.</summary>
     public void RemoveWaiter() => Interlocked.Decrement(ref shared.Waiters);
 
+    /// <summary>True when that is plain to see: every active participant of another thread has shown the number.</summary>
+    public bool HasElapsedAtOnce(ulong grace) => !HasForeignActive(grace) && !HasOpenScope(grace);
+
     /// <summary>True when every scope that began before the grace period has ended. Never waits for one.</summary>
     public bool HasElapsed(ulong grace)
     {
         if (!HasForeignActive(grace)) return !HasOpenScope(grace);
+
         long deadline = Stopwatch.GetTimestamp() + SpinTicks;
         do
         {

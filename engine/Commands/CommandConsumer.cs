@@ -1,0 +1,234 @@
+using Smmu.Fast.Foundation;
+using Smmu.Fast.Formats;
+using Smmu.Fast.Memory;
+using Smmu.Fast.Queues;
+
+namespace Smmu.Fast.Commands;
+
+/// <summary>What the consumer needs before it can go on.</summary>
+internal enum ConsumerStep : byte
+{
+    /// <summary>Nothing: the queue is empty, off or stopped.</summary>
+    Idle,
+
+    /// <summary>A pause, so that others get through the gate.</summary>
+    Yield,
+
+    /// <summary>The command has to be read through the host, with the gate open.</summary>
+    FetchThroughHost,
+
+    /// <summary>A CMD_SYNC wants to know whether its grace period has elapsed, with the gate open.</summary>
+    AskEpoch,
+
+    /// <summary>A CMD_SYNC waits for scopes to end; the last one continues.</summary>
+    Waiting,
+
+    /// <summary>A CMD_SYNC is complete and its signal is due, with the gate open.</summary>
+    Signal,
+
+    /// <summary>A command was refused: CMDQ_ERR is due.</summary>
+    Error,
+}
+
+/// <summary>Consumes the Command queue step by step (IHI 0070, 4 and 7.1).</summary>
+/// <remarks>
+/// Steps are made behind the control gate by one thread at a time. Whatever must not happen there (host code, asking other
+/// threads) is asked of the caller, who opens the gate for it and reports back; registers may have changed meanwhile, so
+/// every report is checked against the queue as it is then.
+/// </remarks>
+internal sealed unsafe class CommandConsumer
+{
+    private const int CommandsPerTurn = 64;
+
+    private readonly CommandQueueReader reader;
+    private readonly CommandContext context;
+    private readonly TranslationEpoch epoch;
+
+    private bool enabled;
+    private bool stopped;
+    private bool hasGrace;
+    private bool graceElapsed;
+    private bool isWaiting;
+    private ulong grace;
+    private ulong generation;
+
+    private bool hasFetched;
+    private ulong fetchGeneration;
+    private bool fetchSucceeded;
+    private Command fetched;
+
+    public CommandConsumer(CommandQueueReader reader, CommandContext context, TranslationEpoch epoch)
+    {
+        this.reader = reader;
+        this.context = context;
+        this.epoch = epoch;
+    }
+
+    /// <summary>The CMD_SYNC whose signal is due after <see cref="ConsumerStep.Signal"/>.</summary>
+    public Command CompletedSync { get; private set; }
+
+    /// <summary>Grace period to ask for after <see cref="ConsumerStep.AskEpoch"/>.</summary>
+    public ulong Grace => grace;
+
+    /// <summary>Address to read after <see cref="ConsumerStep.FetchThroughHost"/>.</summary>
+    public ulong FetchAddress { get; private set; }
+
+    /// <summary>Commands consumed since the beginning.</summary>
+    public ulong Consumed { get; private set; }
+
+    /// <summary>True when a step would find something to do.</summary>
+    public bool HasWork => enabled && !stopped && !isWaiting && reader.HasWork;
+
+    /// <summary>True while a CMD_SYNC waits for scopes to end.</summary>
+    public bool IsWaiting => isWaiting;
+
+    /// <summary>Follows CMDQEN. A CMD_SYNC in waiting is not consumed and will be read again.</summary>
+    public void SetEnabled(bool value)
+    {
+        if (enabled == value) return;
+        enabled = value;
+        Restart();
+    }
+
+    /// <summary>Follows CMDQ_ERR: stops at an error, goes on when it is acknowledged.</summary>
+    public void SetStopped(bool value)
+    {
+        stopped = value;
+        Restart();
+    }
+
+    /// <summary>Makes steps until one needs the caller, or a turn is over.</summary>
+    /// <param name="budget">Commands that may be consumed; lowered by those that were.</param>
+    public ConsumerStep Step(ref int budget)
+    {
+        for (int turn = 0; turn < CommandsPerTurn; turn++)
+        {
+            if (isWaiting) return ConsumerStep.Waiting;
+            if (!HasWork || budget <= 0) return ConsumerStep.Idle;
+            if (!TryFetch(out var command, out var step)) return step;
+
+            if (command.Opcode == CommandOpcode.Sync)
+            {
+                const uint ReservedSignal = 3;
+                if (command.CS == ReservedSignal) return Refuse(CommandError.Illegal);
+                if (!HasGraceElapsed()) return ConsumerStep.AskEpoch;
+                CompleteSync(in command, ref budget);
+                if (command.CS != 0) return ConsumerStep.Signal;
+                continue;
+            }
+
+            var error = CommandExecutor.Execute(in command, context);
+            if (error != CommandError.None) return Refuse(error);
+            Consume(ref budget);
+        }
+
+        return ConsumerStep.Yield;
+    }
+
+    /// <summary>Takes the answer to <see cref="ConsumerStep.FetchThroughHost"/>.</summary>
+    public void AcceptFetch(bool succeeded, ulong* words)
+    {
+        hasFetched = true;
+        fetchSucceeded = succeeded;
+        fetched = new Command(words[0], words[1]);
+    }
+
+    /// <summary>Makes the ends of scopes call back, before the epoch is asked once more.</summary>
+    public void ExpectWaiting()
+    {
+        if (isWaiting || !hasGrace) return;
+        isWaiting = true;
+        epoch.AddWaiter();
+    }
+
+    /// <summary>Takes the answer to <see cref="ConsumerStep.AskEpoch"/>.</summary>
+    /// <param name="asked">The grace period it is about; an answer that comes too late is dropped.</param>
+    /// <param name="elapsed">True when no scope that began before it is open.</param>
+    public void AcceptEpoch(ulong asked, bool elapsed)
+    {
+        if (!elapsed || !hasGrace || grace != asked) return;
+        graceElapsed = true;
+        EndWaiting();
+    }
+
+    private void EndWaiting()
+    {
+        if (!isWaiting) return;
+        isWaiting = false;
+        epoch.RemoveWaiter();
+    }
+
+    private bool HasGraceElapsed()
+    {
+        if (graceElapsed) return true;
+        if (!hasGrace)
+        {
+            grace = epoch.Start();
+            hasGrace = true;
+        }
+
+        graceElapsed = epoch.HasElapsedAtOnce(grace);
+        return graceElapsed;
+    }
+
+    // What was fetched and not consumed is dropped, and read again from memory later (QUE-18).
+    private void Restart()
+    {
+        generation++;
+        hasFetched = false;
+        hasGrace = false;
+        graceElapsed = false;
+        EndWaiting();
+    }
+
+    private bool TryFetch(out Command command, out ConsumerStep step)
+    {
+        ulong* words = stackalloc ulong[2];
+        step = ConsumerStep.Idle;
+        if (hasFetched && fetchGeneration == generation && FetchAddress == reader.CurrentAddress)
+        {
+            hasFetched = false;
+            command = fetched;
+            if (fetchSucceeded) return true;
+            step = Refuse(CommandError.Abort);
+            return false;
+        }
+
+        var status = reader.TryReadDirect(words);
+        command = new Command(words[0], words[1]);
+        if (status == MemoryStatus.Done) return true;
+        if (status == MemoryStatus.Aborted)
+        {
+            step = Refuse(CommandError.Abort);
+            return false;
+        }
+
+        hasFetched = false;
+        fetchGeneration = generation;
+        FetchAddress = reader.CurrentAddress;
+        step = ConsumerStep.FetchThroughHost;
+        return false;
+    }
+
+    private void CompleteSync(in Command command, ref int budget)
+    {
+        hasGrace = false;
+        graceElapsed = false;
+        CompletedSync = command;
+        Consume(ref budget);
+    }
+
+    private void Consume(ref int budget)
+    {
+        reader.Advance();
+        Consumed++;
+        budget--;
+    }
+
+    private ConsumerStep Refuse(CommandError error)
+    {
+        reader.SetError((uint)error);   // Visible before CMDQ_ERR toggles (RQ-32).
+        SetStopped(true);
+        return ConsumerStep.Error;
+    }
+}

@@ -1,0 +1,31 @@
+using Smmu.Fast.Formats;
+using Smmu.Fast.Streams;
+using Smmu.Fast.Tlbs;
+
+namespace Smmu.Fast.Commands;
+
+/// <summary>What commands act on. Used behind the control gate only.</summary>
+internal sealed unsafe class CommandContext
+{
+    public CommandContext(SmmuFeatures features, InvalidationStamps* stamps, SharedTlb tlb)
+    {
+        Features = features;
+        Stamps = stamps;
+        Tlb = tlb;
+    }
+
+    /// <summary>Which commands are legal.</summary>
+    public SmmuFeatures Features { get; }
+
+    /// <summary>Raised before the caches are searched.</summary>
+    public InvalidationStamps* Stamps { get; }
+
+    /// <summary>The one cache that is searched; the others die by stamp.</summary>
+    public SharedTlb Tlb { get; }
+
+    /// <summary>CR2.E2H, as it is while the command executes.</summary>
+    public bool E2h { get; set; }
+
+    /// <summary>CR0.VMW in effect: low VMID bits that invalidations ignore, 0 to 4.</summary>
+    public int IgnoredVmidBits { get; set; }
+}

@@ -1,0 +1,212 @@
+using System.Runtime.CompilerServices;
+using Smmu.Fast.Foundation;
+using Smmu.Fast.Formats;
+using Smmu.Fast.Memory;
+using Smmu.Fast.Tlbs;
+
+namespace Smmu.Fast.Device;
+
+/// <summary>The connection of one client device to the SMMU: translates and makes its accesses.</summary>
+/// <remarks>
+/// A port serves one thread at a time; it may move between threads that hand it over properly. It is <em>active</em> on
+/// the thread that used it last, until that thread parks it: a port at rest costs other threads' CMD_SYNCs a process-wide
+/// barrier unless it is parked.
+/// </remarks>
+public sealed unsafe class DmaPort : IDisposable
+{
+    private const int TableEntries = 256;
+    private const ulong TableMask = TableEntries - 1;
+
+    private readonly SmmuDevice device;
+    private readonly TranslationPath path;
+    private readonly TranslationEpoch epoch;
+    private readonly GuestMemory memory;
+    private readonly NativeBlock table;
+    private readonly PortTlbEntry* entries;
+    private readonly InvalidationStamps* stamps;
+    private readonly EpochSlot* slot;
+    private bool isClosed;
+
+    internal PathStatistics Statistics;
+
+    internal DmaPort(
+        SmmuDevice device,
+        TranslationPath path,
+        TranslationEpoch epoch,
+        EpochSlot* slot,
+        GuestMemory memory,
+        StreamId stream,
+        SubstreamId? substream)
+    {
+        this.device = device;
+        this.path = path;
+        this.epoch = epoch;
+        this.slot = slot;
+        this.memory = memory;
+        stamps = path.Stamps;
+        Stream = stream;
+        Substream = substream;
+        table = new NativeBlock(TableEntries * PortTlbEntry.SizeBytes);
+        entries = (PortTlbEntry*)table.Pointer;
+    }
+
+    /// <summary>The stream whose accesses these are.</summary>
+    public StreamId Stream { get; }
+
+    /// <summary>The substream, or none.</summary>
+    public SubstreamId? Substream { get; }
+
+    /// <summary>Begins a scope; dispose it soon.</summary>
+    /// <exception cref="InvalidOperationException">The port is inside a scope on another thread.</exception>
+    /// <exception cref="ObjectDisposedException">The port is closed.</exception>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public DmaScope Enter()
+    {
+        if (isClosed) ThrowClosed();
+        return new DmaScope(this, epoch.Enter(slot));
+    }
+
+    /// <summary>Translates one access in a scope of its own: the answer is advice once this returns.</summary>
+    /// <inheritdoc cref="DmaScope.Translate"/>
+    public TranslationResult Translate(ulong iova, AccessKind access)
+    {
+        using var scope = Enter();
+        return TranslateInside(iova, access);
+    }
+
+    /// <summary>Translates many accesses of one kind in one scope.</summary>
+    /// <param name="iovas">Addresses.</param>
+    /// <param name="results">Takes an answer for each.</param>
+    /// <param name="access">What the client does at each of them.</param>
+    /// <exception cref="ArgumentException"><paramref name="results"/> is shorter than <paramref name="iovas"/>.</exception>
+    public void TranslateBatch(ReadOnlySpan<ulong> iovas, Span<TranslationResult> results, AccessKind access)
+    {
+        if (results.Length < iovas.Length) throw new ArgumentException(
+            $"There are {iovas.Length} addresses but room for {results.Length} results: make it as long.", nameof(results));
+        using var scope = Enter();
+        for (int i = 0; i < iovas.Length; i++) results[i] = TranslateInside(iovas[i], access);
+    }
+
+    /// <summary>Makes a read of the client: translated page by page, each page in a scope of its own.</summary>
+    /// <param name="iova">First address.</param>
+    /// <param name="destination">Takes the bytes.</param>
+    /// <param name="access">Marks of the access (privilege, instruction); the read is added.</param>
+    /// <returns>False when a part aborted; bytes of earlier pages are in the destination.</returns>
+    public bool Read(ulong iova, Span<byte> destination, AccessKind access = AccessKind.Read)
+    {
+        access = (access & ~AccessKind.Write) | AccessKind.Read;
+        while (!destination.IsEmpty)
+        {
+            int length = PartOf(iova, destination.Length);
+            var part = destination[..length];
+            using (Enter())
+            {
+                var result = TranslateInside(iova, access);
+                if (result.Outcome == TranslationOutcome.FaultedReadZeroWriteIgnored) part.Clear();
+                else if (!result.IsSuccess || !memory.Read(result.Address.Value, part)) return false;
+            }
+
+            destination = destination[length..];
+            iova += (ulong)length;
+        }
+
+        return true;
+    }
+
+    /// <summary>Makes a write of the client: translated page by page, each page in a scope of its own.</summary>
+    /// <param name="iova">First address.</param>
+    /// <param name="source">The bytes.</param>
+    /// <param name="access">Marks of the access (privilege); the write is added.</param>
+    /// <returns>False when a part aborted; earlier pages are written.</returns>
+    public bool Write(ulong iova, ReadOnlySpan<byte> source, AccessKind access = AccessKind.Write)
+    {
+        access = (access & ~AccessKind.Read) | AccessKind.Write;
+        while (!source.IsEmpty)
+        {
+            int length = PartOf(iova, source.Length);
+            using (Enter())
+            {
+                var result = TranslateInside(iova, access);
+                bool dropped = result.Outcome == TranslationOutcome.FaultedReadZeroWriteIgnored;
+                if (!dropped && (!result.IsSuccess || !memory.Write(result.Address.Value, source[..length]))) return false;
+            }
+
+            source = source[length..];
+            iova += (ulong)length;
+        }
+
+        return true;
+    }
+
+    /// <summary>Parks the port: CMD_SYNCs of other threads need not ask it. The next access takes it into use again.</summary>
+    /// <exception cref="InvalidOperationException">The port is inside a scope.</exception>
+    public void Park()
+    {
+        if (TranslationEpoch.IsInside(slot)) throw new InvalidOperationException(
+            "The port is inside a scope: dispose the scope before parking or closing the port.");
+        TranslationEpoch.Park(slot);
+    }
+
+    /// <summary>Closes the port.</summary>
+    /// <exception cref="InvalidOperationException">The port is inside a scope.</exception>
+    public void Dispose()
+    {
+        if (isClosed) return;
+        Park();
+        isClosed = true;
+        device.Close(this, slot);
+        table.Dispose();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal TranslationResult TranslateInside(ulong iova, AccessKind access)
+    {
+        ulong page = iova >> PortTlbEntry.PageLog2;
+        PortTlbEntry* entry = entries + (page & TableMask);
+        if (entry->Page == page
+            && entry->Stamp == Volatile.Read(ref stamps->Any)
+            && (RequiredPermissions.Of(access) & ~entry->Permissions) == 0)
+        {
+            return ResultOf(entry, iova);
+        }
+
+        return Miss(iova, access, entry);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal void Exit()
+    {
+        if (epoch.Exit(slot)) device.RunPending();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static TranslationResult ResultOf(PortTlbEntry* entry, ulong iova) => new(
+        entry->Outcome,
+        entry->Output | (iova & ((1UL << PortTlbEntry.PageLog2) - 1)),
+        entry->LeafSizeLog2,
+        entry->Permissions,
+        entry->Attributes);
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private TranslationResult Miss(ulong iova, AccessKind access, PortTlbEntry* entry)
+    {
+        var result = path.Translate(Stream, Substream, iova, access, ref Statistics, out ulong stamp);
+        if (!result.IsSuccess || stamp == 0) return result;
+
+        entry->Page = iova >> PortTlbEntry.PageLog2;
+        entry->Stamp = stamp;
+        entry->Output = BitField.AlignDown(result.Address.Value, PortTlbEntry.PageLog2);
+        entry->LeafSizeLog2 = result.LeafSizeLog2;
+        entry->Permissions = result.Permissions;
+        entry->Attributes = result.Attributes;
+        entry->Outcome = result.Outcome;
+        return result;
+    }
+
+    // A page at a time: every granule and every region is a multiple of 4 KiB.
+    private static int PartOf(ulong iova, int length) =>
+        (int)Math.Min((ulong)length, (1UL << PortTlbEntry.PageLog2) - (iova & ((1UL << PortTlbEntry.PageLog2) - 1)));
+
+    private static void ThrowClosed() => throw new ObjectDisposedException(
+        nameof(DmaPort), "The port is closed: open another one with SmmuDevice.OpenPort.");
+}

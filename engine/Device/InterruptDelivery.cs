@@ -1,0 +1,120 @@
+using Smmu.Fast.Foundation;
+using Smmu.Fast.Formats;
+using Smmu.Fast.Memory;
+using Smmu.Fast.Queues;
+using Smmu.Fast.Registers;
+
+namespace Smmu.Fast.Device;
+
+/// <summary>Sends interrupts: MSIs to memory, pulses to the host (IHI 0070, 3.18). Called with no gate closed.</summary>
+internal sealed class InterruptDelivery
+{
+    private readonly ControlGate gate;
+    private readonly RegisterFile registers;
+    private readonly GuestMemory memory;
+    private readonly SmmuFeatures features;
+    private ulong eventsRecorded;
+    private ulong eventsLost;
+
+    public InterruptDelivery(ControlGate gate, RegisterFile registers, GuestMemory memory, SmmuFeatures features)
+    {
+        this.gate = gate;
+        this.registers = registers;
+        this.memory = memory;
+        this.features = features;
+    }
+
+    /// <summary>Takes the pulses.</summary>
+    public event Action<InterruptLine>? Raised;
+
+    /// <summary>Event records written since the beginning.</summary>
+    public ulong EventsRecorded => Volatile.Read(ref eventsRecorded);
+
+    /// <summary>Event records lost since the beginning.</summary>
+    public ulong EventsLost => Volatile.Read(ref eventsLost);
+
+    /// <summary>Does what the write of an event record asks for.</summary>
+    public void AfterEvent(EventWriteResult result)
+    {
+        if ((result & (EventWriteResult.Written | EventWriteResult.Deferred)) != 0) Interlocked.Increment(ref eventsRecorded);
+        else Interlocked.Increment(ref eventsLost);
+
+        if ((result & EventWriteResult.BecameNonEmpty) != 0)
+        {
+            Send(registers.EventQueueInterrupt, InterruptLine.EventQueue, GlobalError.EventQueueMsiAbort);
+        }
+
+        if ((result & EventWriteResult.Aborted) != 0) RaiseError(GlobalError.EventQueueAbort);
+    }
+
+    /// <summary>Activates a global error, and sends its interrupt if that is news.</summary>
+    public void RaiseError(GlobalError error)
+    {
+        gate.Enter();
+        bool activated = registers.Errors.TryActivate(error);
+        gate.Exit();
+        if (activated) AfterError(error);
+    }
+
+    /// <summary>Sends the interrupt of an error that was activated behind the gate.</summary>
+    public void AfterError(GlobalError error)
+    {
+        // The one error that must not call for the interrupt that failed (GERR-15).
+        if (error == GlobalError.GlobalErrorMsiAbort) return;
+        Send(registers.GlobalErrorInterrupt, InterruptLine.GlobalError, GlobalError.GlobalErrorMsiAbort);
+    }
+
+    /// <summary>Signals a completed CMD_SYNC (IHI 0070, 4.7.3). No IRQ_CTRL bit gates it.</summary>
+    public void Signal(in Command sync)
+    {
+        if (sync.CS == CompletionSignal.WakeUpEvent)
+        {
+            if (features.SEV) Raised?.Invoke(InterruptLine.WakeUpEvent);
+            return;
+        }
+
+        if (features.MSI && sync.MSIAddress != 0)
+        {
+            ulong address = sync.MSIAddress & BitField.Mask(Math.Min(55, features.OutputAddressBits - 1), 2);
+            if (!memory.TryWrite32(address, sync.MSIData)) RaiseError(GlobalError.CommandQueueMsiAbort);
+        }
+
+        Raised?.Invoke(InterruptLine.CommandSync);
+    }
+
+    private void Send(InterruptSource source, InterruptLine line, GlobalError abort)
+    {
+        gate.Enter();
+        if (!source.IsEnabled)
+        {
+            gate.Exit();
+            return;
+        }
+
+        ulong address = source.AddressRegister;
+        uint data = source.DataRegister;
+        source.BeginDelivery();
+        var status = address == 0 ? MemoryStatus.Done : memory.TryWrite32Direct(address, data);
+        gate.Exit();
+
+        bool escalates;
+        try
+        {
+            if (status == MemoryStatus.NeedsHost)
+            {
+                status = memory.TryWrite32(address, data) ? MemoryStatus.Done : MemoryStatus.Aborted;
+            }
+
+            Raised?.Invoke(line);
+        }
+        finally
+        {
+            gate.Enter();
+            source.EndDelivery();
+            escalates = status == MemoryStatus.Aborted && registers.Errors.TryActivate(abort);
+            gate.Exit();
+        }
+
+        if (escalates) AfterError(abort);
+    }
+}

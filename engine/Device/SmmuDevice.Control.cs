@@ -1,0 +1,208 @@
+using Smmu.Fast.Commands;
+using Smmu.Fast.Registers;
+
+namespace Smmu.Fast.Device;
+
+public sealed unsafe partial class SmmuDevice
+{
+    private const uint PageZeroAndOne = 0x2_0000;
+
+    // Times one call takes up what other threads publish while it consumes; then it leaves the rest to the next call.
+    private const int MostRounds = 16;
+
+    private bool isConsuming;   // Behind the gate: some call is consuming, perhaps out in host code.
+    private bool wasAskedAgain; // Behind the gate: somebody found that, and left their part to it.
+    private bool workLeft;
+
+    /// <summary>Writes a 32-bit register, or one half of a 64-bit one.</summary>
+    /// <param name="offset">Bytes from the base of Page 0; Page 1 begins at 0x10000. Others, and unaligned ones, are ignored.</param>
+    /// <param name="value">The value.</param>
+    public void WriteRegister32(uint offset, uint value)
+    {
+        if ((offset & 3) != 0 || offset >= PageZeroAndOne) return;
+        gate.Enter();
+        registers.Write32(offset, value);
+        ConsumeAndOpenGate();
+    }
+
+    /// <summary>Writes a 64-bit register, or two neighbouring 32-bit ones, the lower first (ACC-06).</summary>
+    /// <inheritdoc cref="WriteRegister32"/>
+    public void WriteRegister64(uint offset, ulong value)
+    {
+        if ((offset & 7) != 0 || offset >= PageZeroAndOne) return;
+        gate.Enter();
+        if (!registers.TryWrite64(offset, value))
+        {
+            registers.Write32(offset, (uint)value);
+            registers.Write32(offset + 4, (uint)(value >> 32));
+        }
+
+        ConsumeAndOpenGate();
+    }
+
+    /// <summary>Reads a 32-bit register, or one half of a 64-bit one; 0 where there is none.</summary>
+    /// <param name="offset">Bytes from the base of Page 0; Page 1 begins at 0x10000.</param>
+    public uint ReadRegister32(uint offset)
+    {
+        if ((offset & 3) != 0 || offset >= PageZeroAndOne) return 0;
+        if (HasPendingWork) RunPending();
+        return registers.Read32(offset);
+    }
+
+    /// <summary>Reads a 64-bit register, or two neighbouring 32-bit ones; 0 where there is none.</summary>
+    /// <inheritdoc cref="ReadRegister32"/>
+    public ulong ReadRegister64(uint offset)
+    {
+        if ((offset & 7) != 0 || offset >= PageZeroAndOne) return 0;
+        if (HasPendingWork) RunPending();
+        return registers.TryRead64(offset, out ulong value)
+            ? value
+            : registers.Read32(offset) | ((ulong)registers.Read32(offset + 4) << 32);
+    }
+
+    /// <summary>Continues the Command queue where an earlier call left it. Does nothing when there is nothing to do.</summary>
+    public void RunPending()
+    {
+        gate.Enter();
+        ConsumeAndOpenGate();
+    }
+
+    // Entered with the gate closed, left with it open. One call consumes at a time; host code that it runs may come back
+    // here, and other threads may come, and both leave their commands to it.
+    private void ConsumeAndOpenGate()
+    {
+        if (isConsuming)
+        {
+            wasAskedAgain = true;
+            gate.Exit();
+            return;
+        }
+
+        if (!consumer.HasWork && !consumer.IsWaiting)
+        {
+            gate.Exit();
+            return;
+        }
+
+        isConsuming = true;
+        try
+        {
+            Consume();
+        }
+        finally
+        {
+            isConsuming = false;
+            wasAskedAgain = false;
+            Volatile.Write(ref workLeft, consumer.HasWork || consumer.IsWaiting);
+            gate.Exit();
+        }
+    }
+
+    // Enters and leaves with the gate closed.
+    private void Consume()
+    {
+        int rounds = MostRounds;
+        int budget = commands.Layout.Entries;
+        if (consumer.IsWaiting) AskEpoch();
+        while (true)
+        {
+            switch (consumer.Step(ref budget))
+            {
+                case ConsumerStep.Yield:
+                    gate.Exit();
+                    gate.Enter();
+                    break;
+
+                case ConsumerStep.FetchThroughHost:
+                    FetchThroughHost();
+                    break;
+
+                case ConsumerStep.AskEpoch:
+                    AskEpoch();
+                    break;
+
+                case ConsumerStep.Signal:
+                    SignalSync();
+                    break;
+
+                case ConsumerStep.Error:
+                    RaiseCommandError();
+                    break;
+
+                default:
+                    if (!wasAskedAgain || rounds-- == 0) return;
+                    wasAskedAgain = false;
+                    budget = commands.Layout.Entries;
+                    if (consumer.IsWaiting) AskEpoch();
+                    break;
+            }
+        }
+    }
+
+    private void AskEpoch()
+    {
+        ulong grace = consumer.Grace;
+        bool elapsed = HasElapsed(grace);
+        if (!elapsed && !consumer.IsWaiting)
+        {
+            consumer.ExpectWaiting();
+            elapsed = HasElapsed(grace);
+        }
+
+        consumer.AcceptEpoch(grace, elapsed);
+    }
+
+    private bool HasElapsed(ulong grace)
+    {
+        gate.Exit();
+        bool elapsed = epoch.HasElapsed(grace);
+        gate.Enter();
+        return elapsed;
+    }
+
+    private void FetchThroughHost()
+    {
+        ulong* words = stackalloc ulong[2];
+        ulong address = consumer.FetchAddress;
+        bool succeeded = false;
+        gate.Exit();
+        try
+        {
+            succeeded = commands.TryRead(address, words);
+        }
+        finally
+        {
+            gate.Enter();
+        }
+
+        consumer.AcceptFetch(succeeded, words);
+    }
+
+    private void SignalSync()
+    {
+        var sync = consumer.CompletedSync;
+        gate.Exit();
+        try
+        {
+            interrupts.Signal(in sync);
+        }
+        finally
+        {
+            gate.Enter();
+        }
+    }
+
+    private void RaiseCommandError()
+    {
+        if (!registers.Errors.TryActivate(GlobalError.CommandQueue)) return;
+        gate.Exit();
+        try
+        {
+            interrupts.AfterError(GlobalError.CommandQueue);
+        }
+        finally
+        {
+            gate.Enter();
+        }
+    }
+}

@@ -1,0 +1,220 @@
+using System.Numerics;
+using Smmu.Fast.Commands;
+using Smmu.Fast.Foundation;
+using Smmu.Fast.Formats;
+using Smmu.Fast.Memory;
+using Smmu.Fast.Queues;
+using Smmu.Fast.Registers;
+using Smmu.Fast.Streams;
+using Smmu.Fast.Tlbs;
+
+namespace Smmu.Fast.Device;
+
+/// <summary>An Arm SMMUv3: registers for the CPUs, ports for the devices, tables and queues in the memory of the guest.</summary>
+/// <remarks>
+/// Registers may be read and written from any thread at any time, inside of callbacks too; ports serve a thread each. A
+/// register write never waits for a port. Host code (the bus, interrupts, watched regions) runs with no lock of the engine
+/// held; register writes that come from inside it take effect at once, and the commands they publish run after the outer
+/// call. Nothing that a guest does makes a call throw; what does is misuse by the host program, and the host's own code.
+/// </remarks>
+public sealed unsafe partial class SmmuDevice : IDisposable
+{
+    private const int MostPorts = 65_536;
+    private const int SmallestCache = 16;
+    private const int LargestCache = 1 << 20;
+
+    private readonly SmmuOptions options;
+    private readonly NativeBlock slotBlock;
+    private readonly NativeBlock stampBlock;
+    private readonly TranslationEpoch epoch;
+    private readonly OneOffSlots oneOffs;
+    private readonly SharedTlb tlb;
+    private readonly WalkCache walkCache;
+    private readonly ConfigurationCache configuration;
+    private readonly ControlGate gate = new();
+    private readonly CommandQueueReader commands;
+    private readonly CommandConsumer consumer;
+    private readonly RegisterFile registers;
+    private readonly InterruptDelivery interrupts;
+    private readonly TranslationPath path;
+    private readonly Lock portsLock = new();
+    private readonly List<DmaPort> ports = [];
+    private PathStatistics closedPorts;
+    private bool isDisposed;
+
+    /// <summary>Makes a device in its reset state.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">A capacity is out of its range.</exception>
+    public SmmuDevice(SmmuOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(options.Memory);
+        ArgumentNullException.ThrowIfNull(options.Features);
+        CheckCache(options.TlbEntries, nameof(SmmuOptions.TlbEntries));
+        CheckCache(options.WalkCacheEntries, nameof(SmmuOptions.WalkCacheEntries));
+        CheckCache(options.ConfigurationCacheEntries, nameof(SmmuOptions.ConfigurationCacheEntries));
+        if (options.MaximumPorts is < 1 or > MostPorts) throw new ArgumentOutOfRangeException(
+            nameof(options), options.MaximumPorts, $"{nameof(SmmuOptions.MaximumPorts)} must be 1 to {MostPorts}.");
+
+        this.options = options;
+        var features = options.Features;
+        var memory = options.Memory;
+
+        int slots = options.MaximumPorts + OneOffSlots.Count;
+        slotBlock = new NativeBlock((ulong)slots * EpochSlot.SizeBytes, EpochSlot.SizeBytes);
+        stampBlock = new NativeBlock(InvalidationStamps.SizeBytes);
+        var stamps = (InvalidationStamps*)stampBlock.Pointer;
+        *stamps = new InvalidationStamps { Any = 1, Translations = 1, Tables = 1, Configuration = 1 };   // 0 marks what is empty.
+
+        epoch = new TranslationEpoch((EpochSlot*)slotBlock.Pointer, slots);
+        oneOffs = new OneOffSlots(epoch);
+        tlb = new SharedTlb(options.TlbEntries);
+        walkCache = new WalkCache(options.WalkCacheEntries);
+        configuration = new ConfigurationCache(options.ConfigurationCacheEntries);
+
+        int outputBits = features.OutputAddressBits;
+        var context = new CommandContext(features, stamps, tlb);
+        commands = new CommandQueueReader(memory, features.CMDQS, outputBits);
+        consumer = new CommandConsumer(commands, context, epoch);
+        var events = new EventQueueWriter(memory, features.EVENTQS, outputBits);
+        registers = new RegisterFile(
+            features, stamps, commands, consumer, context, events, options.GlobalBypassReset);
+        interrupts = new InterruptDelivery(gate, registers, memory, features);
+        var faults = new FaultReporter(events, interrupts);
+        path = new TranslationPath(options, registers, faults, stamps, tlb, walkCache, configuration);
+        memory.Attach(epoch);
+    }
+
+    /// <summary>Pulses of the wired interrupts, and wake-up events. Handlers run with no lock held and may call the device.</summary>
+    public event Action<InterruptLine>? InterruptRaised
+    {
+        add => interrupts.Raised += value;
+        remove => interrupts.Raised -= value;
+    }
+
+    /// <summary>What the ID registers say.</summary>
+    public SmmuFeatures Features => options.Features;
+
+    /// <summary>What the device was made of.</summary>
+    public SmmuOptions Options => options;
+
+    /// <summary>
+    /// True when commands are left over that no call has run: more than one queue's worth came with one write, or a CMD_SYNC
+    /// waits for scopes to end. The next call continues; call <see cref="RunPending"/> when none may come.
+    /// </summary>
+    public bool HasPendingWork => Volatile.Read(ref workLeft);
+
+    /// <summary>Opens a port for a client device.</summary>
+    /// <param name="stream">Its StreamID.</param>
+    /// <param name="substream">Its SubstreamID (PASID), or none.</param>
+    /// <param name="security">SEC_SID; Non-secure is the only state that the features offer.</param>
+    /// <exception cref="InvalidOperationException">All ports are open.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The SubstreamID has more than 20 bits.</exception>
+    /// <exception cref="ArgumentException">The SMMU does not implement the Security state.</exception>
+    public DmaPort OpenPort(
+        StreamId stream, SubstreamId? substream = null, SecurityState security = SecurityState.NonSecure)
+    {
+        ObjectDisposedException.ThrowIf(isDisposed, this);
+        CheckSubstream(substream);
+        if (security != SecurityState.NonSecure) throw new ArgumentException(
+            $"This SMMU has no {security} state: its features announce Non-secure streams only.", nameof(security));
+
+        lock (portsLock)
+        {
+            var slot = epoch.TryClaim();
+            if (slot == null) throw new InvalidOperationException(
+                $"All {options.MaximumPorts} ports are open: close one, or raise {nameof(SmmuOptions.MaximumPorts)}.");
+            var port = new DmaPort(this, path, epoch, slot, options.Memory, stream, substream);
+            ports.Add(port);
+            return port;
+        }
+    }
+
+    /// <summary>Translates one access of any stream, without a port: the answer is advice once this returns.</summary>
+    /// <param name="stream">The StreamID.</param>
+    /// <param name="substream">The SubstreamID, or none.</param>
+    /// <param name="iova">The address that the client uses, all 64 bits.</param>
+    /// <param name="access">What it does there.</param>
+    /// <exception cref="ArgumentOutOfRangeException">
+    /// The access neither reads nor writes, or the SubstreamID has more than 20 bits.
+    /// </exception>
+    public TranslationResult Translate(StreamId stream, SubstreamId? substream, ulong iova, AccessKind access)
+    {
+        CheckSubstream(substream);
+        int slot = oneOffs.Enter();
+        bool awaited = false;
+        try
+        {
+            return path.Translate(stream, substream, iova, access, ref oneOffs.StatisticsOf(slot), out _);
+        }
+        finally
+        {
+            awaited = oneOffs.Exit(slot);
+            if (awaited) RunPending();
+        }
+    }
+
+    /// <summary>Counters since the device was made.</summary>
+    public SmmuStatistics GetStatistics()
+    {
+        var sum = closedPorts;
+        lock (portsLock)
+        {
+            foreach (var port in ports) sum.Add(in port.Statistics);
+        }
+
+        oneOffs.AddTo(ref sum);
+        return new SmmuStatistics(
+            sum.TlbLookups,
+            sum.TlbHits,
+            sum.WalkCacheLookups,
+            sum.WalkCacheHits,
+            sum.ConfigurationLookups,
+            sum.ConfigurationHits,
+            sum.Walks,
+            sum.DescriptorReads,
+            interrupts.EventsRecorded,
+            interrupts.EventsLost,
+            consumer.Consumed);
+    }
+
+    /// <summary>Frees the device and closes its ports.</summary>
+    /// <exception cref="InvalidOperationException">A port is inside a scope.</exception>
+    public void Dispose()
+    {
+        if (isDisposed) return;
+        DmaPort[] open;
+        lock (portsLock) open = [.. ports];
+        foreach (var port in open) port.Dispose();
+
+        isDisposed = true;
+        options.Memory.Detach(epoch);
+        tlb.Dispose();
+        walkCache.Dispose();
+        configuration.Dispose();
+        stampBlock.Dispose();
+        slotBlock.Dispose();
+    }
+
+    internal void Close(DmaPort port, EpochSlot* slot)
+    {
+        lock (portsLock)
+        {
+            ports.Remove(port);
+            closedPorts.Add(in port.Statistics);
+            TranslationEpoch.Release(slot);
+        }
+    }
+
+    private static void CheckSubstream(SubstreamId? substream)
+    {
+        const uint Most = (1 << 20) - 1;
+        if (substream is { Value: > Most }) throw new ArgumentOutOfRangeException(
+            nameof(substream), substream.Value.Value, "A SubstreamID has at most 20 bits (IHI 0070, 3.2).");
+    }
+
+    private static void CheckCache(int entries, string name)
+    {
+        if (entries is < SmallestCache or > LargestCache || !BitOperations.IsPow2(entries)) throw new ArgumentOutOfRangeException(
+            name, entries, $"A cache has a power of two of entries, {SmallestCache} to {LargestCache}.");
+    }
+}

@@ -1,0 +1,51 @@
+namespace Smmu.Fast.Device;
+
+/// <summary>Counters of a device, all since it was made; sums that may lag behind threads that are translating.</summary>
+/// <param name="TlbLookups">Look-ups in the shared TLB: translations that their port's own table could not answer.</param>
+/// <param name="TlbHits">Those that it answered.</param>
+/// <param name="WalkCacheLookups">Walks that asked for a table to begin with.</param>
+/// <param name="WalkCacheHits">Those that got one.</param>
+/// <param name="ConfigurationLookups">Questions for the configuration of a stream.</param>
+/// <param name="ConfigurationHits">Those answered without reading an STE.</param>
+/// <param name="Walks">Translation table walks.</param>
+/// <param name="DescriptorReads">Descriptors that they read.</param>
+/// <param name="EventsRecorded">Event records written.</param>
+/// <param name="EventsLost">Event records lost, for want of room or because the queue was off.</param>
+/// <param name="CommandsConsumed">Commands consumed.</param>
+public readonly record struct SmmuStatistics(
+    ulong TlbLookups,
+    ulong TlbHits,
+    ulong WalkCacheLookups,
+    ulong WalkCacheHits,
+    ulong ConfigurationLookups,
+    ulong ConfigurationHits,
+    ulong Walks,
+    ulong DescriptorReads,
+    ulong EventsRecorded,
+    ulong EventsLost,
+    ulong CommandsConsumed);
+
+/// <summary>Counters of one thread's slow path, added up when somebody asks.</summary>
+internal struct PathStatistics
+{
+    public ulong TlbLookups;
+    public ulong TlbHits;
+    public ulong WalkCacheLookups;
+    public ulong WalkCacheHits;
+    public ulong ConfigurationLookups;
+    public ulong ConfigurationHits;
+    public ulong Walks;
+    public ulong DescriptorReads;
+
+    public void Add(in PathStatistics other)
+    {
+        TlbLookups += other.TlbLookups;
+        TlbHits += other.TlbHits;
+        WalkCacheLookups += other.WalkCacheLookups;
+        WalkCacheHits += other.WalkCacheHits;
+        ConfigurationLookups += other.ConfigurationLookups;
+        ConfigurationHits += other.ConfigurationHits;
+        Walks += other.Walks;
+        DescriptorReads += other.DescriptorReads;
+    }
+}

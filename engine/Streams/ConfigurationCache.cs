@@ -1,0 +1,89 @@
+using System.Numerics;
+using System.Runtime.InteropServices;
+using Smmu.Fast.Foundation;
+using Smmu.Fast.Formats;
+using Smmu.Fast.Memory;
+
+namespace Smmu.Fast.Streams;
+
+/// <summary>Keeps what the configuration says of a stream and substream, STE and CD together (IHI 0070, 3.21.3 and 16.2).</summary>
+/// <remarks>
+/// Direct-mapped. An entry is whole when its version is even and unchanged by the copy; it is alive while its stamp is the
+/// present one, which every CMD_CFGI_* raises. Answers that rest on a failed fetch or an error are never kept (CACHE-03),
+/// so mending the tables is enough. The stamp is read before the structures, so that a fetch that began before an
+/// invalidation is dead when it arrives.
+/// </remarks>
+internal sealed unsafe class ConfigurationCache : IDisposable
+{
+    private const ulong HasSubstream = 1UL << 63;
+    private const ulong InUse = 1UL << 62;
+    private const int SubstreamShift = 32;
+
+    private readonly NativeBlock block;
+    private readonly Entry* entries;
+    private readonly int mask;
+
+    [StructLayout(LayoutKind.Sequential)]
+    private struct Entry
+    {
+        public int Version;   // Odd while somebody writes the entry.
+        public ulong Key;
+        public ulong Stamp;
+        public ResolvedStream Stream;
+    }
+
+    /// <summary>Makes an empty cache.</summary>
+    /// <param name="capacity">Entries; a power of two.</param>
+    public ConfigurationCache(int capacity)
+    {
+        Invariant.Holds(BitOperations.IsPow2(capacity));
+        Capacity = capacity;
+        mask = capacity - 1;
+        block = new NativeBlock((nuint)capacity * (nuint)sizeof(Entry));
+        entries = (Entry*)block.Pointer;
+    }
+
+    /// <summary>Entries that fit.</summary>
+    public int Capacity { get; }
+
+    /// <summary>Finds a live answer.</summary>
+    public bool TryFind(StreamId stream, SubstreamId? substream, ulong stamp, out ResolvedStream resolved)
+    {
+        ulong key = KeyOf(stream, substream);
+        Entry* entry = entries + IndexOf(key);
+        int version = Volatile.Read(ref entry->Version);
+        if ((version & 1) == 0 && entry->Key == key && entry->Stamp == stamp)
+        {
+            resolved = entry->Stream;
+            Volatile.ReadBarrier();   // The copy is complete before the version is read again.
+            if (Volatile.Read(ref entry->Version) == version) return true;
+        }
+
+        resolved = default;
+        return false;
+    }
+
+    /// <summary>Keeps an answer that was made after the stamp was read.</summary>
+    public void Fill(StreamId stream, SubstreamId? substream, ulong stamp, in ResolvedStream resolved)
+    {
+        if (resolved.Disposition == StreamDisposition.Fault) return;
+        ulong key = KeyOf(stream, substream);
+        Entry* entry = entries + IndexOf(key);
+        int version = Volatile.Read(ref entry->Version);
+        if ((version & 1) != 0 || Interlocked.CompareExchange(ref entry->Version, version + 1, version) != version) return;
+        entry->Key = key;
+        entry->Stamp = stamp;
+        entry->Stream = resolved;
+        Volatile.Write(ref entry->Version, version + 2);   // Release; pairs with the first read in TryFind.
+    }
+
+    /// <summary>Empties the cache; nobody may be using it.</summary>
+    public void Clear() => block.Clear();
+
+    public void Dispose() => block.Dispose();
+
+    private static ulong KeyOf(StreamId stream, SubstreamId? substream) =>
+        InUse | stream.Value | (substream is { } value ? HasSubstream | ((ulong)(value.Value & 0xf_ffff) << SubstreamShift) : 0);
+
+    private int IndexOf(ulong key) => (int)((key * 0x9e37_79b9_7f4a_7c15UL) >> 40) & mask;
+}

@@ -1,0 +1,125 @@
+using System.Numerics;
+using System.Runtime.InteropServices;
+using Smmu.Fast.Foundation;
+using Smmu.Fast.Memory;
+
+namespace Smmu.Fast.Tlbs;
+
+/// <summary>One last-level table of a stage 1 walk.</summary>
+[StructLayout(LayoutKind.Sequential, Size = SizeBytes)]
+internal struct WalkCacheEntry
+{
+    public const int SizeBytes = 64;
+
+    /// <summary>Odd while somebody writes the entry.</summary>
+    public int Version;
+
+    /// <summary>Level of the table: 0 to 3.</summary>
+    public sbyte Level;
+
+    /// <summary>log2 of the address range that the table covers; 0 marks an empty entry.</summary>
+    public byte CoverageLog2;
+
+    /// <summary>What the table descriptors on the way restrict, as the walker packs it.</summary>
+    public byte Hierarchy;
+
+    /// <summary>Look-up address shifted right by <see cref="CoverageLog2"/>.</summary>
+    public ulong Prefix;
+
+    /// <summary>See <see cref="TlbTag"/>.</summary>
+    public ulong Tag;
+
+    /// <summary>Physical address of the table.</summary>
+    public ulong Table;
+
+    /// <summary>The same before stage 2.</summary>
+    public ulong TableIpa;
+
+    /// <summary><see cref="InvalidationStamps.Tables"/> as it was before the walk.</summary>
+    public ulong Stamp;
+}
+
+/// <summary>Remembers last-level tables, so that a TLB miss near an earlier one reads a single descriptor.</summary>
+/// <remarks>
+/// Direct-mapped. An entry is whole when its version is even and the same before and after the copy, and alive while its
+/// stamp is the present one; a command with Leaf = 1 leaves that stamp alone. Writers that meet another one give up.
+/// </remarks>
+internal sealed unsafe class WalkCache : IDisposable
+{
+    private readonly NativeBlock block;
+    private readonly WalkCacheEntry* entries;
+    private readonly int mask;
+    private ulong coveragesInUse;
+
+    /// <summary>Makes an empty cache.</summary>
+    /// <param name="capacity">Entries; a power of two.</param>
+    public WalkCache(int capacity)
+    {
+        Invariant.Holds(BitOperations.IsPow2(capacity));
+        Capacity = capacity;
+        mask = capacity - 1;
+        block = new NativeBlock((nuint)capacity * WalkCacheEntry.SizeBytes);
+        entries = (WalkCacheEntry*)block.Pointer;
+    }
+
+    /// <summary>Entries that fit.</summary>
+    public int Capacity { get; }
+
+    /// <summary>Finds the deepest table known for an address.</summary>
+    public bool TryFind(ulong tag, ulong address, ulong stamp, out WalkCacheEntry entry)
+    {
+        for (ulong sizes = Volatile.Read(ref coveragesInUse); sizes != 0; sizes &= sizes - 1)
+        {
+            int coverage = BitOperations.TrailingZeroCount(sizes);
+            ulong prefix = address >> coverage;
+            WalkCacheEntry* slot = entries + IndexOf(tag, prefix, coverage);
+            int version = Volatile.Read(ref slot->Version);
+            entry = *slot;
+            Volatile.ReadBarrier();   // The copy is complete before the version is read again.
+            if ((version & 1) == 0 && Volatile.Read(ref slot->Version) == version
+                && entry.Stamp == stamp && entry.Tag == tag && entry.Prefix == prefix && entry.CoverageLog2 == coverage)
+            {
+                return true;
+            }
+        }
+
+        entry = default;
+        return false;
+    }
+
+    /// <summary>Keeps a table; its stamp was read before the walk, so one that was invalidated meanwhile is born dead.</summary>
+    public void Fill(in WalkCacheEntry entry)
+    {
+        Invariant.Holds(entry.CoverageLog2 is > 12 and < 64);
+        WalkCacheEntry* slot = entries + IndexOf(entry.Tag, entry.Prefix, entry.CoverageLog2);
+        int version = Volatile.Read(ref slot->Version);
+        if ((version & 1) != 0 || Interlocked.CompareExchange(ref slot->Version, version + 1, version) != version) return;
+
+        ulong bit = 1UL << entry.CoverageLog2;
+        if ((Volatile.Read(ref coveragesInUse) & bit) == 0) Interlocked.Or(ref coveragesInUse, bit);
+        slot->Level = entry.Level;
+        slot->CoverageLog2 = entry.CoverageLog2;
+        slot->Hierarchy = entry.Hierarchy;
+        slot->Prefix = entry.Prefix;
+        slot->Tag = entry.Tag;
+        slot->Table = entry.Table;
+        slot->TableIpa = entry.TableIpa;
+        slot->Stamp = entry.Stamp;
+        Volatile.Write(ref slot->Version, version + 2);
+    }
+
+    /// <summary>Empties the cache; nobody may be using it.</summary>
+    public void Clear()
+    {
+        block.Clear();
+        coveragesInUse = 0;
+    }
+
+    public void Dispose() => block.Dispose();
+
+    private int IndexOf(ulong tag, ulong prefix, int coverage)
+    {
+        ulong hash = (prefix ^ (tag * 0x9e37_79b9UL) ^ ((ulong)coverage << 7)) * 0x9e37_79b9_7f4a_7c15UL;
+        return (int)(hash >> 40) & mask;
+    }
+}
