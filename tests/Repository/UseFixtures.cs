@@ -89,10 +89,11 @@ internal class UsesByReturn
 
 internal class UsesByLocal
 {
-    internal static int Call()
+    internal static void Call()
     {
-        UsedValue value = default;
-        return value.Number;
+        UsedClass? used = null;
+        GC.KeepAlive(used);
+        GC.KeepAlive(used);   // Read once, it would be optimised away.
     }
 }
 
