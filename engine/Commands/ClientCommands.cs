@@ -11,7 +11,7 @@ internal static class ClientCommands
 {
     private const int TerminateOnly = 1;
     private const uint LargestAtcSize = 52;
-    private const uint ReservedResponse = 3;
+    private const PageResponse ReservedResponse = (PageResponse)3;
 
     public static CommandError Execute(in Command command, CommandContext context)
     {

@@ -109,11 +109,11 @@ internal sealed unsafe class CommandConsumer
 
             if (command.Opcode == CommandOpcode.Sync)
             {
-                const uint ReservedSignal = 3;
+                const CompletionSignal ReservedSignal = (CompletionSignal)3;
                 if (command.CS == ReservedSignal) return Refuse(CommandError.Illegal);
                 if (!HasGraceElapsed()) return ConsumerStep.AskEpoch;
                 CompleteSync(in command, ref budget);
-                if (command.CS != 0) return ConsumerStep.Signal;
+                if (command.CS != CompletionSignal.None) return ConsumerStep.Signal;
                 continue;
             }
 

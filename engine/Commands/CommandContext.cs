@@ -1,5 +1,4 @@
 using Smmu.Fast.Formats;
-using Smmu.Fast.Streams;
 using Smmu.Fast.Tlbs;
 
 namespace Smmu.Fast.Commands;

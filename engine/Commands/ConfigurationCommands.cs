@@ -22,7 +22,7 @@ internal static unsafe class ConfigurationCommands
 
             case CommandOpcode.CfgiCd:
                 if (!features.S1P) return CommandError.Illegal;
-                if (BitField.Exceeds(command.SubstreamId.Value, features.SSIDSIZE)) return CommandError.None;
+                if (BitField.Exceeds(command.SubstreamId.Value, features.SubstreamIdBits)) return CommandError.None;
                 goto case CommandOpcode.CfgiSte;
 
             case CommandOpcode.CfgiCdAll:
@@ -30,7 +30,7 @@ internal static unsafe class ConfigurationCommands
                 goto case CommandOpcode.CfgiSte;
 
             case CommandOpcode.CfgiSte:
-                if (BitField.Exceeds(command.StreamId.Value, features.SIDSIZE)) return CommandError.None;
+                if (BitField.Exceeds(command.StreamId.Value, features.StreamIdBits)) return CommandError.None;
                 break;
 
             default:

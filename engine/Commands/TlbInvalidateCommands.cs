@@ -72,19 +72,19 @@ internal static unsafe class TlbInvalidateCommands
     // A range ends at the top of the address space: it never wraps (CMD-TLBI-27).
     private static bool TryDecodeRange(in Command command, SmmuFeatures features, out ulong first, out ulong last)
     {
-        const uint LargestScale = 39;
+        const int LargestScale = 39;
         first = command.Address & LastAddress;
         last = first | 0xfff;
-        uint granuleCode = features.RIL ? command.TG : 0;
+        int granuleCode = features.RIL ? command.TG : 0;
         if (granuleCode == 0) return true;
 
-        uint level = command.TTL;
+        int level = command.TTL;
         if (granuleCode == 2 && level == 1 && !features.DS) level = 0;   // CMD-TLBI-24.
-        uint scale = features.DS ? Math.Min(command.SCALE, LargestScale) : command.SCALE & 0x1f;
+        int scale = features.DS ? Math.Min((int)command.SCALE, LargestScale) : command.SCALE & 0x1f;
         if (command.NUM == 0 && scale == 0 && level == 0) return false;
 
         int granuleLog2 = granuleCode switch { 1 => 12, 2 => 14, _ => 16 };
-        ulong bytes = ((ulong)command.NUM + 1) << ((int)scale + granuleLog2);
+        ulong bytes = ((ulong)command.NUM + 1) << (scale + granuleLog2);
         first = BitField.AlignDown(first, granuleLog2);
         last = bytes > LastAddress - first ? LastAddress : first + bytes - 1;
         return true;

@@ -33,7 +33,9 @@ internal static class FieldMeanings
         (ExplanationKind.StreamTableEntry, "Config") => StreamConfigurations[value & 7],
         (ExplanationKind.StreamTableEntry, "S1DSS") => value switch
         {
-            1 => "without SubstreamID: bypass stage 1", 2 => "without SubstreamID: CD 0", _ => string.Empty,
+            1 => "without SubstreamID: bypass stage 1",
+            2 => "without SubstreamID: CD 0",
+            _ => string.Empty,
         },
         (ExplanationKind.StreamTableEntry, "S2TG") => value == 0 ? string.Empty : Granules[value & 3],
         (ExplanationKind.StreamTableEntry, "S2PS") => value == 0 ? string.Empty : Sizes[value & 7],

@@ -67,7 +67,7 @@ internal sealed class InterruptDelivery
     /// <summary>Signals a completed CMD_SYNC (IHI 0070, 4.7.3). No IRQ_CTRL bit gates it.</summary>
     public void Signal(in Command sync)
     {
-        if (sync.CS == CompletionSignal.WakeUpEvent)
+        if (sync.CS == CompletionSignal.Event)
         {
             if (features.SEV) Raised?.Invoke(InterruptLine.WakeUpEvent);
             return;

@@ -1,5 +1,6 @@
 using Smmu.Fast.Commands;
 using Smmu.Fast.Registers;
+using Smmu.Fast.Tlbs;
 
 namespace Smmu.Fast.Device;
 
@@ -58,6 +59,17 @@ public sealed unsafe partial class SmmuDevice
         return registers.TryRead64(offset, out ulong value)
             ? value
             : registers.Read32(offset) | ((ulong)registers.Read32(offset + 4) << 32);
+    }
+
+    /// <summary>Resets the device: registers, queues and all that is cached. Ports stay open and their scopes go on.</summary>
+    public void Reset()
+    {
+        gate.Enter();
+        registers.Reset();
+        path.Stamps->RaiseTranslations(tables: true);
+        path.Stamps->RaiseConfiguration();
+        tlb.Invalidate(new TlbInvalidation());   // No tag has to match: everything goes.
+        ConsumeAndOpenGate();
     }
 
     /// <summary>Continues the Command queue where an earlier call left it. Does nothing when there is nothing to do.</summary>

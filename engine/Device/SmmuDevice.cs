@@ -73,9 +73,9 @@ public sealed unsafe partial class SmmuDevice : IDisposable
 
         int outputBits = features.OutputAddressBits;
         var context = new CommandContext(features, stamps, tlb);
-        commands = new CommandQueueReader(memory, features.CMDQS, outputBits);
+        commands = new CommandQueueReader(memory, features.CommandQueueLog2, outputBits);
         consumer = new CommandConsumer(commands, context, epoch);
-        var events = new EventQueueWriter(memory, features.EVENTQS, outputBits);
+        var events = new EventQueueWriter(memory, features.EventQueueLog2, outputBits);
         registers = new RegisterFile(
             features, stamps, commands, consumer, context, events, options.GlobalBypassReset);
         interrupts = new InterruptDelivery(gate, registers, memory, features);

@@ -71,6 +71,14 @@ internal sealed unsafe class CommandQueueReader
     /// <summary>Reads a command through the host; not to be called behind a gate.</summary>
     public bool TryRead(ulong address, ulong* words) => memory.TryReadStructure(address, words, EntryWords);
 
+    /// <summary>Returns to the reset state.</summary>
+    public void Reset()
+    {
+        WriteBase(0);
+        WriteProducer(0);
+        WriteConsumer(0);
+    }
+
     /// <summary>Moves CONS past the command it stands on.</summary>
     public void Advance() => Volatile.Write(ref consumer, (consumer & ErrorMask) | layout.Next(consumer & layout.UsedMask));
 

@@ -115,6 +115,16 @@ internal sealed unsafe class EventQueueWriter
         gate.Exit();
     }
 
+    /// <summary>Returns to the reset state.</summary>
+    public void Reset()
+    {
+        SetEnabled(false);
+        ResumeAfterAbort();
+        WriteBase(0);
+        WriteProducer(0);
+        WriteConsumer(0);
+    }
+
     /// <summary>Brings a record; what the answer asks for is the device's to do, with no gate closed.</summary>
     public EventWriteResult Write(in EventRecord record)
     {
@@ -141,7 +151,7 @@ internal sealed unsafe class EventQueueWriter
         if (layout.IsFull(producer, consumer)) return Overflow();
 
         ulong* words = stackalloc ulong[EntryWords];
-        record.CopyTo(new Span<ulong>(words, EntryWords));
+        (words[0], words[1], words[2], words[3]) = (record.Word0, record.Word1, record.Word2, record.Word3);
         ulong address = layout.AddressOf(producer);
         var status = memory.TryWriteStructureDirect(address, words, EntryWords);
         if (status == MemoryStatus.NeedsHost) status = WriteThroughHost(address, words);

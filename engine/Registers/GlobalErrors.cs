@@ -56,6 +56,13 @@ internal sealed class GlobalErrors
         return true;
     }
 
+    /// <summary>Returns to the reset state.</summary>
+    public void Reset()
+    {
+        Volatile.Write(ref errors, 0);
+        Volatile.Write(ref acknowledged, 0);
+    }
+
     /// <summary>Takes a write of GERRORN.</summary>
     public void WriteAcknowledge(uint value) => Volatile.Write(ref acknowledged, value & implemented);
 }

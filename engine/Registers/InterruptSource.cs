@@ -54,6 +54,16 @@ internal sealed class InterruptSource
         if (value || deliveries == 0) IsAcknowledged = value;
     }
 
+    /// <summary>Returns to the reset state; deliveries under way go on.</summary>
+    public void Reset()
+    {
+        IsEnabled = false;
+        IsAcknowledged = false;
+        WriteAddress(0);
+        WriteData(0);
+        WriteAttributes(0);
+    }
+
     /// <summary>Counts a delivery that leaves the gate.</summary>
     public void BeginDelivery() => deliveries++;
 

@@ -19,7 +19,7 @@ internal sealed class PageRequestRegisters
     public PageRequestRegisters(SmmuFeatures features, ulong baseMask)
     {
         implemented = features.PRI;
-        largestLog2 = features.PRIQS;
+        largestLog2 = features.PageRequestQueueLog2;
         this.baseMask = baseMask;
     }
 
@@ -34,6 +34,14 @@ internal sealed class PageRequestRegisters
 
     private uint UsedMask =>
         (1u << 31) | ((2u << Math.Min((int)BitField.Get(baseRegister, 4, 0), Math.Min(largestLog2, 19))) - 1);
+
+    /// <summary>Returns to the reset state.</summary>
+    public void Reset()
+    {
+        Volatile.Write(ref baseRegister, 0);
+        Volatile.Write(ref producer, 0);
+        Volatile.Write(ref consumer, 0);
+    }
 
     /// <summary>Takes a write of PRIQ_BASE, unless PRIQEN is set.</summary>
     public void WriteBase(ulong value, bool enabled)

@@ -34,6 +34,7 @@ internal sealed unsafe partial class RegisterFile
     private readonly CommandConsumer consumer;
     private readonly CommandContext context;
     private readonly EventQueueWriter events;
+    private readonly uint globalBypassReset;
     private readonly uint controlMask;
     private readonly uint control2Mask;
     private readonly ulong tableBaseMask;
@@ -85,7 +86,8 @@ internal sealed unsafe partial class RegisterFile
         PageRequestInterrupt = new InterruptSource(
             features.MSI && features.PRI, features.OutputAddressBits, features.PRI ? attributes | (1u << 31) : 0);
         PageRequests = new PageRequestRegisters(features, queueBaseMask);
-        translationControl = globalBypassReset & BypassFields;
+        this.globalBypassReset = globalBypassReset & BypassFields;
+        translationControl = this.globalBypassReset;
         streamControls = MakeStreamControls();
     }
 
@@ -111,6 +113,25 @@ internal sealed unsafe partial class RegisterFile
     public StreamControls StreamControls => Volatile.Read(ref streamControls);
 
     private bool IsSmmuEnabled => (control0 & SmmuEnable) != 0;
+
+    /// <summary>Returns every register to its reset state, and forgets what rests on the old ones.</summary>
+    public void Reset()
+    {
+        WriteControl0(0);
+        WriteControl1(0);
+        WriteControl2(0);
+        WriteTableBase(0);
+        WriteTableConfiguration(0);
+        Errors.Reset();
+        GlobalErrorInterrupt.Reset();
+        EventQueueInterrupt.Reset();
+        PageRequestInterrupt.Reset();
+        PageRequests.Reset();
+        events.Reset();
+        commands.Reset();
+        consumer.SetStopped(false);
+        PublishTranslationControl(globalBypassReset);
+    }
 
     /// <summary>Writes a 32-bit register, or half of a 64-bit one. Offsets without a register ignore it.</summary>
     public void Write32(uint offset, uint value)

@@ -77,9 +77,6 @@ internal sealed unsafe class ConfigurationCache : IDisposable
         Volatile.Write(ref entry->Version, version + 2);   // Release; pairs with the first read in TryFind.
     }
 
-    /// <summary>Empties the cache; nobody may be using it.</summary>
-    public void Clear() => block.Clear();
-
     public void Dispose() => block.Dispose();
 
     private static ulong KeyOf(StreamId stream, SubstreamId? substream) =>

@@ -31,8 +31,8 @@ internal static unsafe class ContextDescriptorReader
         ref ResolvedStream stream)
         where TTrace : struct, IStreamTrace
     {
-        int tableBits = features.SSIDSIZE == 0 ? 0 : (int)entry.S1CDMax;
-        uint format = tableBits == 0 ? 0 : entry.S1Fmt;
+        int tableBits = features.SubstreamIdBits == 0 ? 0 : entry.S1CDMax;
+        int format = tableBits == 0 ? 0 : entry.S1Fmt;
         ulong address;
         if (format is 1 or 2)
         {
@@ -95,7 +95,7 @@ internal static unsafe class ContextDescriptorReader
 
         Walker.TranslateStage2(
             memory, in stream.Regime, address, AccessKind.Read, FaultClass.ContextDescriptor, ref trace, out var walk);
-        if (walk.Fault == EventType.None)
+        if (walk.IsSuccess)
         {
             physical = walk.OutputAddress;
             return true;
@@ -103,7 +103,7 @@ internal static unsafe class ContextDescriptorReader
 
         stream.StageTwoFault = walk;
         stream.HasStageTwoFault = true;
-        return Fail(ref stream, walk.Fault, walk.FetchAddress);
+        return Fail(ref stream, walk.Event, walk.FetchAddress);
     }
 
     private static bool Fail(ref ResolvedStream stream, EventType type, ulong fetchAddress)

@@ -1,4 +1,3 @@
-using Smmu.Fast.Foundation;
 using Smmu.Fast.Formats;
 
 namespace Smmu.Fast.Streams;

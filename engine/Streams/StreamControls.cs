@@ -1,5 +1,3 @@
-using Smmu.Fast.Formats;
-
 namespace Smmu.Fast.Streams;
 
 /// <summary>The registers that decide how streams are looked up, as one value: STRTAB_BASE, STRTAB_BASE_CFG and CR2.</summary>

@@ -74,12 +74,12 @@ internal static unsafe class StreamResolver
         const uint SkipStage1 = 1;
         const uint UseContext0 = 2;
         index = substream?.Value ?? 0;
-        bool hasSubstreams = resolved.Regime.Stage1Enabled && features.SSIDSIZE != 0 && entry.S1CDMax != 0;
+        bool hasSubstreams = resolved.Regime.Stage1Enabled && features.SubstreamIdBits != 0 && entry.S1CDMax != 0;
         if (!hasSubstreams) return substream is null ? EventType.None : EventType.BadSubstreamId;
 
         if (substream is not null)
         {
-            if (BitField.Exceeds(index, (int)entry.S1CDMax)) return EventType.BadSubstreamId;
+            if (BitField.Exceeds(index, entry.S1CDMax)) return EventType.BadSubstreamId;
             return entry.S1DSS == UseContext0 && index == 0 ? EventType.StreamDisabled : EventType.None;
         }
 

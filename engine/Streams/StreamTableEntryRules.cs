@@ -40,9 +40,9 @@ internal static class StreamTableEntryRules
     private static bool Stage1IsLegal(in StreamTableEntry entry, SmmuFeatures features, bool stage2)
     {
         if (entry.S1STALLD && features.STALL_MODEL is TerminateOnly or StallForced) return false;
-        if (features.SSIDSIZE != 0)
+        if (features.SubstreamIdBits != 0)
         {
-            if (entry.S1CDMax > (uint)features.SSIDSIZE) return false;
+            if (entry.S1CDMax > features.SubstreamIdBits) return false;
             if (entry.S1CDMax != 0 && entry.S1Fmt is 1 or 2 && !features.CD2L) return false;
         }
 
@@ -67,7 +67,7 @@ internal static class StreamTableEntryRules
         if (BitField.Exceeds(entry.S2TTB, outputBits)) return false;
         if (!large && granule != 16 && BitField.Exceeds(entry.S2TTB, 48)) return false;
 
-        int size = (int)entry.S2T0SZ;
+        int size = entry.S2T0SZ;
         int largest = !features.STT ? 39 : granule == 16 ? 47 : 48;
         int smallest = Math.Max(granule == 16 || large ? 12 : 16, 64 - features.InputAddressBits);
         if (size > largest || size < smallest) return false;

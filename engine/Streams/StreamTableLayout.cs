@@ -15,7 +15,7 @@ internal readonly struct StreamTableLayout
         int log2Size = (int)BitField.Get(configuration, 5, 0);
         IsTwoLevel = features.ST_LEVEL != 0 && BitField.Get(configuration, 17, 16) == 1;
         Split = BitField.Get(configuration, 10, 6) switch { 8 => 8, 10 => 10, _ => 6 };
-        StreamBits = Math.Min(log2Size, features.SIDSIZE);
+        StreamBits = Math.Min(log2Size, features.StreamIdBits);
 
         // The table is aligned to its size, and the size is LOG2SIZE as written (RQ-06).
         int alignmentLog2 = IsTwoLevel

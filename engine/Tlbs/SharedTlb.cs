@@ -91,15 +91,6 @@ internal sealed unsafe class SharedTlb : IDisposable
         if (!TryInvalidateBySet(in invalidation)) InvalidateAllSets(in invalidation);
     }
 
-    /// <summary>Empties the TLB; nobody may be using it.</summary>
-    public void Clear()
-    {
-        block.Clear();
-        sizesInUse = 0;
-        globalsInUse = 0;
-        fragmentsInUse = 0;
-    }
-
     public void Dispose()
     {
         block.Dispose();

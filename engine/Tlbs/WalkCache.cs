@@ -108,13 +108,6 @@ internal sealed unsafe class WalkCache : IDisposable
         Volatile.Write(ref slot->Version, version + 2);
     }
 
-    /// <summary>Empties the cache; nobody may be using it.</summary>
-    public void Clear()
-    {
-        block.Clear();
-        coveragesInUse = 0;
-    }
-
     public void Dispose() => block.Dispose();
 
     private int IndexOf(ulong tag, ulong prefix, int coverage)

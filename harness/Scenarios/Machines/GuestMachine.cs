@@ -226,7 +226,7 @@ public sealed class GuestMachine : IDisposable
         if (((producer ^ consumer) & used) == 0) return false;
 
         ulong address = EventQueue + ((consumer & (used >> 1)) * (ulong)EventBytes);
-        record = new EventRecord([Read64(address), Read64(address + 8), Read64(address + 16), Read64(address + 24)]);
+        record = new EventRecord(Read64(address), Read64(address + 8), Read64(address + 16), Read64(address + 24));
         Write(RegisterOffset.EVENTQ_CONS, (producer & (1u << 31)) | ((consumer + 1) & used));
         return true;
     }
