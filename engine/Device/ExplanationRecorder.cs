@@ -18,6 +18,9 @@ internal readonly struct ExplanationRecorder : IStreamTrace
     public void Add(ExplanationStep step) => open.Peek().Steps.Add(step);
 
     /// <inheritdoc/>
+    public static bool IsEnabled => true;
+
+    /// <inheritdoc/>
     public void StructureRead(StructureKind kind, ulong address, ReadOnlySpan<ulong> words)
     {
         var (step, title, fields) = kind switch

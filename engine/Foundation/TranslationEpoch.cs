@@ -166,7 +166,7 @@ internal sealed unsafe class TranslationEpoch
         }
     }
 
-    private bool HasOwnOpenScope()
+    public bool HasOwnOpenScope()
     {
         int self = ThreadToken.Current;
         int high = Volatile.Read(ref shared.HighWater);

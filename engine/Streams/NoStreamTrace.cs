@@ -7,6 +7,9 @@ namespace Smmu.Fast.Streams;
 internal readonly struct NoStreamTrace : IStreamTrace
 {
     /// <inheritdoc/>
+    public static bool IsEnabled => false;
+
+    /// <inheritdoc/>
     public void StructureRead(StructureKind kind, ulong address, ReadOnlySpan<ulong> words)
     {
     }
