@@ -140,7 +140,7 @@ public sealed unsafe partial class GuestMemory : IDisposable
                 user.Waits++;
             }
 
-            
+
             lock (changes)
             {
                 user.Waits--;
