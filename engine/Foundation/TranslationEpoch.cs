@@ -158,7 +158,8 @@ internal sealed unsafe class TranslationEpoch
         }
     }
 
-    private bool HasOwnOpenScope()
+    /// <summary>True when the calling thread is inside a scope, so that <see cref="Wait"/> would never return.</summary>
+    public bool HasOwnOpenScope()
     {
         int self = ThreadToken.Current;
         int high = Volatile.Read(ref shared.HighWater);
