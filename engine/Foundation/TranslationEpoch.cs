@@ -166,6 +166,7 @@ internal sealed unsafe class TranslationEpoch
         }
     }
 
+    /// <summary>True when the calling thread is inside a scope, so that <see cref="Wait"/> would never return.</summary>
     public bool HasOwnOpenScope()
     {
         int self = ThreadToken.Current;

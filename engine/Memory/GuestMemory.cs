@@ -140,7 +140,7 @@ public sealed unsafe partial class GuestMemory : IDisposable
                 user.Waits++;
             }
 
-
+            user.Epoch.Wait(number);
             lock (changes)
             {
                 user.Waits--;
