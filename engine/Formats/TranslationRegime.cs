@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Smmu.Fast.Formats;
 
 /// <summary>One half of a stage 1 address space: what a CD says of TTB0 or of TTB1 (IHI 0070, 5.4).</summary>
@@ -133,6 +135,9 @@ internal struct TranslationRegime
     public byte OutputSizeBits;
 
     /// <summary>True for worlds with unprivileged accesses and two table bases (EL1, EL2-E2H and their like).</summary>
-    public readonly bool HasTwoRanges => World is not (StreamWorld.NonSecureEl2 or StreamWorld.SecureEl2
-        or StreamWorld.El3 or StreamWorld.RealmEl2);
+    public readonly bool HasTwoRanges
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => World is not (StreamWorld.NonSecureEl2 or StreamWorld.SecureEl2 or StreamWorld.El3 or StreamWorld.RealmEl2);
+    }
 }

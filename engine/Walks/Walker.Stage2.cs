@@ -33,40 +33,37 @@ internal static partial class Walker
         where TTrace : struct, IWalkTrace
     {
         trace.OnStage2Begin(ipa, faultClass, access);
-        bool succeeds = TryWalkStage2(memory, in regime, ipa, access, faultClass, isProbe, ref trace, ref result, out leaf);
+        leaf = default;
+        var asked = new Stage2Question(ipa, access, faultClass, isProbe);
+        WalkStage2(memory, in regime, in asked, ref trace, ref result, ref leaf);
         trace.OnStage2End(result.Event, leaf.Address);
-        return succeeds;
+        return result.Event == EventType.None;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static bool TryWalkStage2<TTrace>(
+    private static void WalkStage2<TTrace>(
         GuestMemory memory,
         in TranslationRegime regime,
-        ulong ipa,
-        AccessKind access,
-        FaultClass faultClass,
-        bool isProbe,
+        in Stage2Question asked,
         ref TTrace trace,
         ref WalkResult result,
-        out Stage2Leaf leaf)
+        ref Stage2Leaf leaf)
         where TTrace : struct, IWalkTrace
     {
-        leaf = default;
-        ref readonly var stage2 = ref regime.Stage2;
-        int inputSizeBits = 64 - stage2.SizeOffset;
-        if (BitField.Exceeds(ipa, inputSizeBits))
+        ulong ipa = asked.Ipa;
+        if (BitField.Exceeds(ipa, 64 - regime.Stage2.SizeOffset))
         {
-            FaultAtStage2(ref result, EventType.Translation, faultClass, ipa, access, level: 0);
-            return false;
+            FaultAtStage2(ref result, EventType.Translation, in asked, level: 0);
+            return;
         }
 
-        int granule = stage2.GranuleLog2;
+        int granule = regime.Stage2.GranuleLog2;
         int stride = granule - 3;
-        int outputSizeBits = stage2.OutputSizeBits;
-        int level = stage2.StartLevel;
+        int outputSizeBits = regime.Stage2.OutputSizeBits;
+        int level = regime.Stage2.StartLevel;
         int shift = granule + (stride * (3 - level));
-        var layout = new DescriptorLayout(granule, stage2.LargeAddresses, regime.OutputSizeBits);
-        ulong table = stage2.TableBase;
+        var layout = new DescriptorLayout(granule, regime.Stage2.LargeAddresses, regime.OutputSizeBits);
+        ulong table = regime.Stage2.TableBase;
         ulong slotMask = ulong.MaxValue << 3;   // The range check has bounded the first index, concatenation included.
 
         while (true)
@@ -76,99 +73,108 @@ internal static partial class Walker
             if (!memory.TryRead64(address, out ulong descriptor))
             {
                 trace.OnDescriptor(TranslationStage.Stage2, level, address, 0, DescriptorMeaning.Aborted);
-                FaultAtStage2(ref result, EventType.WalkExternalAbort, faultClass, ipa, access, level, address);
-                return false;
+                FaultAtStage2(ref result, EventType.WalkExternalAbort, in asked, level, address);
+                return;
             }
 
-            if (stage2.BigEndian) descriptor = BinaryPrimitives.ReverseEndianness(descriptor);
-            ulong output = layout.AddressOf(descriptor);
+            if (regime.Stage2.BigEndian) descriptor = BinaryPrimitives.ReverseEndianness(descriptor);
             if ((descriptor & 0b11) == 0b11 && level < 3)
             {
                 trace.OnDescriptor(TranslationStage.Stage2, level, address, descriptor, DescriptorMeaning.Table);
-                if (output >> outputSizeBits != 0)
+                table = layout.AddressOf(descriptor);
+                if (table >> outputSizeBits != 0)
                 {
-                    FaultAtStage2(ref result, EventType.AddressSize, faultClass, ipa, access, level);
-                    return false;
+                    FaultAtStage2(ref result, EventType.AddressSize, in asked, level);
+                    return;
                 }
 
-                table = output;
                 slotMask = ((1UL << stride) - 1) << 3;
                 level++;
                 shift -= stride;
                 continue;
             }
 
-            if (TTrace.IsEnabled)
-            {
-                trace.OnDescriptor(
-                    TranslationStage.Stage2, level, address, descriptor, layout.MeaningOf(descriptor, level));
-            }
+            if (TryFinishStage2(
+                memory, in regime, in asked, address, descriptor, level, shift, ref trace, ref result, ref leaf)) return;
+        }
+    }
 
-            if (!layout.IsLeaf(descriptor, level))
-            {
-                FaultAtStage2(ref result, EventType.Translation, faultClass, ipa, access, level);
-                return false;
-            }
+    /// <summary>Judges what a stage 2 walk found where it ends.</summary>
+    /// <returns>False when the descriptor has to be read again: it needed an update and changed before that.</returns>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static bool TryFinishStage2<TTrace>(
+        GuestMemory memory,
+        in TranslationRegime regime,
+        in Stage2Question asked,
+        ulong address,
+        ulong descriptor,
+        int level,
+        int sizeLog2,
+        ref TTrace trace,
+        ref WalkResult result,
+        ref Stage2Leaf leaf)
+        where TTrace : struct, IWalkTrace
+    {
+        ref readonly var stage2 = ref regime.Stage2;
+        var layout = new DescriptorLayout(stage2.GranuleLog2, stage2.LargeAddresses, regime.OutputSizeBits);
+        if (TTrace.IsEnabled)
+        {
+            trace.OnDescriptor(
+                TranslationStage.Stage2, level, address, descriptor, layout.MeaningOf(descriptor, level));
+        }
 
-            ulong inLeaf = (1UL << shift) - 1;
-            output &= ~inLeaf;
-            if (output >> outputSizeBits != 0)
-            {
-                FaultAtStage2(ref result, EventType.AddressSize, faultClass, ipa, access, level);
-                return false;
-            }
-
-            bool isAccessed = (descriptor & DescriptorLayout.AccessFlag) != 0;
-            if (!isAccessed && !stage2.HardwareAccessFlag && !stage2.AccessFlagFaultDisabled)
-            {
-                FaultAtStage2(ref result, EventType.AccessFlag, faultClass, ipa, access, level);
-                return false;
-            }
-
-            var permissions = DirectPermissions.OfStage2(descriptor, in stage2);
-            var granted = permissions.Granted;
-            var denied = DirectPermissions.Required(access) & ~granted;
-            var refused = denied & ~permissions.GrantedOnceDirty;
-            int memAttr = (int)(descriptor >> 2) & 0xf;
-            if (refused != 0 || IsRefusedDevice(in stage2, faultClass, memAttr))
-            {
-                result.RefusedAsRead = faultClass == FaultClass.Input && DirectPermissions.IsRefusedAsRead(access, refused);
-                FaultAtStage2(ref result, EventType.Permission, faultClass, ipa, access, level);
-                return false;
-            }
-
-            if (denied != 0 || (!isAccessed && stage2.HardwareAccessFlag))
-            {
-                if (!isProbe)
-                {
-                    var update = new LeafUpdate(
-                        address,
-                        ipa,
-                        descriptor,
-                        descriptor | DescriptorLayout.AccessFlag | (denied != 0 ? DescriptorLayout.WriteControl : 0),
-                        level);
-                    var outcome = UpdateStage2(memory, in stage2, in update, faultClass, access, ref trace, ref result);
-                    if (outcome == UpdateOutcome.Faulted) return false;
-                    if (outcome == UpdateOutcome.Lost) continue;   // Judges the descriptor anew, as it is now.
-                }
-
-                if (denied != 0) granted |= permissions.GrantedOnceDirty;
-            }
-
-            leaf.Address = output | (ipa & inLeaf);
-            leaf.Permissions = granted;
-            leaf.MemAttr = (byte)memAttr;
-            leaf.Shareability = layout.KeepsShareability ? (byte)((descriptor >> 8) & 0b11) : stage2.Shareability;
-            leaf.SizeLog2 = (byte)shift;
-            leaf.Level = (sbyte)level;
-            if ((descriptor & DescriptorLayout.Contiguous) != 0)
-            {
-                leaf.RunSizeLog2 = DescriptorLayout.RunSizeLog2(
-                    descriptor, output, ipa, level, shift, granule, inputSizeBits, outputSizeBits);
-            }
-
+        ulong inLeaf = (1UL << sizeLog2) - 1;
+        ulong output = layout.AddressOf(descriptor) & ~inLeaf;
+        bool isAccessed = (descriptor & DescriptorLayout.AccessFlag) != 0;
+        var permissions = DirectPermissions.OfStage2(descriptor, in stage2);
+        var granted = permissions.Granted;
+        var denied = DirectPermissions.Required(asked.Access) & ~granted;
+        var refused = denied & ~permissions.GrantedOnceDirty;
+        int memAttr = (int)(descriptor >> 2) & 0xf;
+        var fault = !layout.IsLeaf(descriptor, level) ? EventType.Translation
+            : output >> stage2.OutputSizeBits != 0 ? EventType.AddressSize
+            : !isAccessed && !stage2.HardwareAccessFlag && !stage2.AccessFlagFaultDisabled ? EventType.AccessFlag
+            : refused != 0 || IsRefusedDevice(in stage2, asked.Class, memAttr) ? EventType.Permission
+            : EventType.None;
+        if (fault != EventType.None)
+        {
+            result.RefusedAsRead = fault == EventType.Permission && asked.Class == FaultClass.Input
+                && DirectPermissions.IsRefusedAsRead(asked.Access, refused);
+            FaultAtStage2(ref result, fault, in asked, level);
             return true;
         }
+
+        if (denied != 0 || (!isAccessed && stage2.HardwareAccessFlag))
+        {
+            if (!asked.IsProbe)
+            {
+                var update = new LeafUpdate(
+                    address,
+                    asked.Ipa,
+                    descriptor,
+                    descriptor | DescriptorLayout.AccessFlag | (denied != 0 ? DescriptorLayout.WriteControl : 0),
+                    level);
+                var outcome = UpdateStage2(memory, in stage2, in update, in asked, ref trace, ref result);
+                if (outcome != UpdateOutcome.Written) return outcome == UpdateOutcome.Faulted;
+            }
+
+            if (denied != 0) granted |= permissions.GrantedOnceDirty;
+        }
+
+        leaf.Address = output | (asked.Ipa & inLeaf);
+        leaf.Permissions = granted;
+        leaf.MemAttr = (byte)memAttr;
+        leaf.Shareability = layout.KeepsShareability ? (byte)((descriptor >> 8) & 0b11) : stage2.Shareability;
+        leaf.SizeLog2 = (byte)sizeLog2;
+        leaf.Level = (sbyte)level;
+        if ((descriptor & DescriptorLayout.Contiguous) != 0)
+        {
+            leaf.RunSizeLog2 = DescriptorLayout.RunSizeLog2(
+                descriptor, output, asked.Ipa, level, sizeLog2, stage2.GranuleLog2, 64 - stage2.SizeOffset,
+                stage2.OutputSizeBits);
+        }
+
+        return true;
     }
 
     /// <summary>S2PTW: stage 1 tables and CDs must not lie in what stage 2 maps as Device (IHI 0070, 5.2).</summary>
@@ -177,6 +183,19 @@ internal static partial class Walker
         stage2.ProtectedTableWalk
         && faultClass != FaultClass.Input
         && AttributeRules.IsDeviceAtStage2(memAttr, stage2.ForcedWriteBack);
+
+    /// <summary>What stage 2 is asked.</summary>
+    /// <param name="ipa">The address to translate.</param>
+    /// <param name="access">The access as stage 2 has to judge it.</param>
+    /// <param name="faultClass">What the address is of.</param>
+    /// <param name="isProbe">Judges as if flags were updated, and leaves them alone.</param>
+    private readonly struct Stage2Question(ulong ipa, AccessKind access, FaultClass faultClass, bool isProbe)
+    {
+        public readonly ulong Ipa = ipa;
+        public readonly AccessKind Access = access;
+        public readonly FaultClass Class = faultClass;
+        public readonly bool IsProbe = isProbe;
+    }
 
     /// <summary>A stage 2 translation of one address.</summary>
     private struct Stage2Leaf

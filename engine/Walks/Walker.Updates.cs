@@ -49,8 +49,7 @@ internal static partial class Walker
         GuestMemory memory,
         in Stage2Configuration stage2,
         in LeafUpdate update,
-        FaultClass faultClass,
-        AccessKind access,
+        in Stage2Question asked,
         ref TTrace trace,
         ref WalkResult result)
         where TTrace : struct, IWalkTrace
@@ -58,8 +57,7 @@ internal static partial class Walker
         var outcome = Exchange(memory, in update, TranslationStage.Stage2, stage2.BigEndian, ref trace, ref result);
         if (outcome == UpdateOutcome.Faulted)
         {
-            FaultAtStage2(
-                ref result, EventType.WalkExternalAbort, faultClass, update.Ipa, access, update.Level, update.Address);
+            FaultAtStage2(ref result, EventType.WalkExternalAbort, in asked, update.Level, update.Address);
         }
 
         return outcome;

@@ -156,13 +156,13 @@ internal static partial class Walker
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static void FaultAtStage2(
-        ref WalkResult result, EventType type, FaultClass faultClass, ulong ipa, AccessKind access, int level, ulong fetchAddress = 0)
+        ref WalkResult result, EventType type, in Stage2Question asked, int level, ulong fetchAddress = 0)
     {
         result.Event = type;
         result.Stage2 = true;
-        result.FaultClass = faultClass;
-        result.Ipa = ipa & PageMask;
-        result.TableRead = faultClass == FaultClass.TranslationTable && (access & AccessKind.Write) == 0;
+        result.FaultClass = asked.Class;
+        result.Ipa = asked.Ipa & PageMask;
+        result.TableRead = asked.Class == FaultClass.TranslationTable && (asked.Access & AccessKind.Write) == 0;
         result.Level = (sbyte)level;
         result.FetchAddress = fetchAddress;
     }
