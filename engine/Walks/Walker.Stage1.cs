@@ -68,7 +68,7 @@ internal static partial class Walker
             }
 
             result.DescriptorReads++;
-            if (!memory.TryRead64(address, out ulong descriptor))
+            if (!memory.TryRead64InScope(address, out ulong descriptor))
             {
                 trace.OnDescriptor(TranslationStage.Stage1, level, address, 0, DescriptorMeaning.Aborted);
                 FaultAtStage1(ref result, EventType.WalkExternalAbort, level, address);

@@ -70,7 +70,7 @@ internal static partial class Walker
         {
             ulong address = table + ((ipa >> (shift - 3)) & slotMask);
             result.DescriptorReads++;
-            if (!memory.TryRead64(address, out ulong descriptor))
+            if (!memory.TryRead64InScope(address, out ulong descriptor))
             {
                 trace.OnDescriptor(TranslationStage.Stage2, level, address, 0, DescriptorMeaning.Aborted);
                 FaultAtStage2(ref result, EventType.WalkExternalAbort, in asked, level, address);
