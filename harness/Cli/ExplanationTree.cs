@@ -40,6 +40,7 @@ internal static class ExplanationTree
     {
         step.Kind,
         Address = step.Address is { } address ? JsonOutput.Hex(address) : null,
+        Value = step.Value is { } value ? JsonOutput.Hex(value) : null,
         step.Title,
         step.Fields,
         Children = step.Children.Select(ToJson),
@@ -47,8 +48,9 @@ internal static class ExplanationTree
 
     private static void Add(IHasTreeNodes parent, ExplainedStep step)
     {
-        string address = step.Address is { } value ? $" at 0x{value:x}" : "";
-        var node = parent.AddNode(new Text($"{step.Kind}{address}: {step.Title}", new Style(decoration: Decoration.Bold)));
+        string address = step.Address is { } at ? $" at 0x{at:x}" : "";
+        string value = step.Value is { } word ? $" = 0x{word:x}" : "";
+        var node = parent.AddNode(new Text($"{step.Title}{address}{value}", new Style(decoration: Decoration.Bold)));
         foreach (var field in step.Fields) node.AddNode(new Text(Line(field)));
         foreach (var child in step.Children) Add(node, child);
     }
@@ -60,7 +62,9 @@ internal static class ExplanationTree
         var node = tree.AddNode(new Text($"{translation.Outcome}{address}", new Style(color, decoration: Decoration.Bold)));
         if (translation.LeafSize != 0)
             node.AddNode(new Text($"leaf of 0x{translation.LeafSize:x} bytes, {translation.Permissions}"));
-        foreach (var field in translation.Event) node.AddNode(new Text(Line(field)));
+        if (translation.Event.Count == 0) return;
+        var record = node.AddNode(new Text("event record"));
+        foreach (var field in translation.Event) record.AddNode(new Text(Line(field)));
     }
 
     private static string Line(ExplainedField field) =>

@@ -127,8 +127,8 @@ public sealed class CommandLineTests : IDisposable
 
         Assert.Equal((CommandLine.Agree, ""), (code, error));
         Assert.Contains("Read of 0x1234 by stream 0x1", output, StringComparison.Ordinal);
-        Assert.Contains("STE at 0x40000040", output, StringComparison.Ordinal);
-        Assert.Contains("CD at 0x40001000", output, StringComparison.Ordinal);
+        Assert.Contains("stream 0x1 at 0x40000040", output, StringComparison.Ordinal);
+        Assert.Contains("context at 0x40001000", output, StringComparison.Ordinal);
         Assert.Contains("[not markup]", output, StringComparison.Ordinal);
         Assert.Contains("Translated: 0x40007234", output, StringComparison.Ordinal);
         Assert.DoesNotContain('\u001b', output);

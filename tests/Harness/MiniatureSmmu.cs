@@ -128,9 +128,9 @@ internal sealed class MiniatureSmmu : IReplayTarget
     {
         ulong entry = StreamTableEntry(stream.Value);
         var step = new ExplainedStep(
-            "STE", entry, $"stream 0x{stream.Value:x}",
+            "STE", entry, Word(entry), $"stream 0x{stream.Value:x}",
             [new ExplainedField("Config", $"0x{(Word(entry) >> 1) & 7:x}", "[not markup]")],
-            [new ExplainedStep("CD", Word(entry) & StructureAddress, "context", [], [])]);
+            [new ExplainedStep("CD", Word(entry) & StructureAddress, null, "context", [], [])]);
         var result = Translate(stream, inputAddress, access);
         return new ExplainedTranslation(
             $"{result.Outcome}", result.IsSuccess ? result.Address.Value : null, result.LeafSize,

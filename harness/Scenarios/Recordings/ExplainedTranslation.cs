@@ -9,12 +9,14 @@ public sealed record ExplainedField(string Name, string Value, string Meaning);
 /// <summary>One structure or descriptor that was read on the way.</summary>
 /// <param name="Kind">What it is: STE, CD, descriptor.</param>
 /// <param name="Address">Where it lies; null for a step that reads no memory.</param>
+/// <param name="Value">What was read, when it is a single word; else null.</param>
 /// <param name="Title">One line about it.</param>
 /// <param name="Fields">Its decoded fields.</param>
 /// <param name="Children">The steps it needed, such as the stage 2 walk of its own address.</param>
 public sealed record ExplainedStep(
     string Kind,
     ulong? Address,
+    ulong? Value,
     string Title,
     IReadOnlyList<ExplainedField> Fields,
     IReadOnlyList<ExplainedStep> Children);

@@ -91,7 +91,7 @@ public sealed class SmmuReplayTarget : IReplayTarget
             result.IsSuccess ? result.Address.Value : null,
             result.LeafSize,
             $"{result.Permissions}",
-            [.. explanation.Steps.Select(StepOf)],
+            [.. explanation.Steps.Where(step => step.Kind != ExplanationKind.Outcome).Select(StepOf)],
             explanation.Event is { } record ? FieldsOf(record) : []);
     }
 
@@ -147,7 +147,8 @@ public sealed class SmmuReplayTarget : IReplayTarget
 
     private static ExplainedStep StepOf(ExplanationStep step) => new(
         $"{step.Kind}",
-        step.Address,
+        step.Words.Count == 0 ? null : step.Address,
+        step.Words.Count == 1 ? step.Words[0] : null,
         step.Title,
         [.. step.Fields.Select(field => new ExplainedField(field.Name, Hex(field.Value), field.Meaning))],
         [.. step.Children.Select(StepOf)]);
