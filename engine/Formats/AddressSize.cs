@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Smmu.Fast.Formats;
 
 /// <summary>The code of IDR5.OAS, CD.IPS and STE.S2PS (IHI 0070, 3.4).</summary>
@@ -7,5 +9,6 @@ internal static class AddressSize
     private const ulong Bits = 0x38_34_30_2c_2a_28_24_20;
 
     /// <summary>Address bits of a code; bits of <paramref name="code"/> above [2:0] are ignored.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static int FromCode(uint code) => (byte)(Bits >> (int)(8 * (code & 7)));
 }

@@ -41,15 +41,21 @@ internal static class BitRange
         return value & BitField.Mask(HighOf(range) & 63, LowOf(range) & 63);
     }
 
+    /// <summary>The word with the range replaced.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The range cannot hold <paramref name="value"/>.</exception>
+    public static ulong With(ulong word, int range, ulong value)
+    {
+        ulong placed = Place(range, value);
+        if (Get(placed, range) != value) ThrowDoesNotFit(range, value);
+        return (word & ~BitField.Mask(HighOf(range) & 63, LowOf(range) & 63)) | placed;
+    }
+
     /// <summary>Replaces the range in a structure.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The range cannot hold <paramref name="value"/>.</exception>
     public static void Set(Span<ulong> words, int range, ulong value)
     {
-        ulong placed = Place(range, value);
         ref ulong word = ref words[WordOf(range)];
-        word &= ~BitField.Mask(HighOf(range) & 63, LowOf(range) & 63);
-        word |= placed;
-        if (Get(placed, range) != value) ThrowDoesNotFit(range, value);
+        word = With(word, range, value);
     }
 
     [DoesNotReturn]

@@ -86,6 +86,7 @@ public readonly record struct PageRequestEntry(ulong Word0, ulong Word1)
         string wish = $"{(Priv ? "privileged " : "")}{(R ? 'r' : '-')}{(W ? 'w' : '-')}{(X ? 'x' : '-')}";
         return string.Create(
             CultureInfo.InvariantCulture,
-            $"stream 0x{StreamId.Value:x}{substream} asks for {wish} at 0x{PageAddress:x}, group {PRGIndex}{(Last ? ", last" : "")}");
+            $"stream 0x{StreamId.Value:x}{substream} asks for {wish} at 0x{PageAddress:x}, group {PRGIndex}")
+            + (Last ? ", last" : "");
     }
 }

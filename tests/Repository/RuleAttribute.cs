@@ -2,12 +2,12 @@ using Xunit.Sdk;
 
 namespace Smmu.Fast.Tests.Repository;
 
-/// <summary>Names a conformance rule that the test shows: the test fails when the rule is broken.</summary>
-/// <param name="id">The id of the rule, as a literal.</param>
+/// <summary>Says that a test fails when a conformance rule is broken; one attribute a rule.</summary>
+/// <param name="id">Id of the rule in tests/Conformance/rules, as a string literal: <c>dotnet test --filter Rule=QUE-05</c> runs its tests.</param>
 [AttributeUsage(AttributeTargets.Method, AllowMultiple = true)]
 [TraitDiscoverer("Smmu.Fast.Tests.Repository.RuleDiscoverer", "Smmu.Fast.Tests")]
 public sealed class RuleAttribute(string id) : Attribute, ITraitAttribute
 {
-    /// <summary>The id of the rule.</summary>
+    /// <summary>Id of the rule, such as CMD-TLBI-14.</summary>
     public string Id { get; } = id;
 }

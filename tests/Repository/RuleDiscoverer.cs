@@ -3,12 +3,10 @@ using Xunit.Sdk;
 
 namespace Smmu.Fast.Tests.Repository;
 
-/// <summary>Makes a trait "Rule" of each <see cref="RuleAttribute"/>.</summary>
+/// <summary>Makes the trait Rule=id of a <see cref="RuleAttribute"/>.</summary>
 public sealed class RuleDiscoverer : ITraitDiscoverer
 {
     /// <inheritdoc/>
-    public IEnumerable<KeyValuePair<string, string>> GetTraits(IAttributeInfo traitAttribute)
-    {
-        yield return new("Rule", (string)traitAttribute.GetConstructorArguments().Single());
-    }
+    public IEnumerable<KeyValuePair<string, string>> GetTraits(IAttributeInfo traitAttribute) =>
+        [new("Rule", traitAttribute.GetConstructorArguments().OfType<string>().Single())];
 }
