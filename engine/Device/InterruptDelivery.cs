@@ -41,14 +41,14 @@ internal sealed class InterruptDelivery
 
         if ((result & EventWriteResult.BecameNonEmpty) != 0)
         {
-            Send(registers.EventQueueInterrupt, InterruptLine.EventQueue, GlobalError.EventQueueMsiAbort);
+            Send(registers.EventQueueInterrupt, InterruptLine.EventQueue, GlobalErrors.MSI_EVENTQ_ABT_ERR);
         }
 
-        if ((result & EventWriteResult.Aborted) != 0) RaiseError(GlobalError.EventQueueAbort);
+        if ((result & EventWriteResult.Aborted) != 0) RaiseError(GlobalErrors.EVENTQ_ABT_ERR);
     }
 
     /// <summary>Activates a global error, and sends its interrupt if that is news.</summary>
-    public void RaiseError(GlobalError error)
+    public void RaiseError(GlobalErrors error)
     {
         gate.Enter();
         bool activated = registers.Errors.TryActivate(error);
@@ -57,11 +57,11 @@ internal sealed class InterruptDelivery
     }
 
     /// <summary>Sends the interrupt of an error that was activated behind the gate.</summary>
-    public void AfterError(GlobalError error)
+    public void AfterError(GlobalErrors error)
     {
         // The one error that must not call for the interrupt that failed (GERR-15).
-        if (error == GlobalError.GlobalErrorMsiAbort) return;
-        Send(registers.GlobalErrorInterrupt, InterruptLine.GlobalError, GlobalError.GlobalErrorMsiAbort);
+        if (error == GlobalErrors.MSI_GERROR_ABT_ERR) return;
+        Send(registers.GlobalErrorInterrupt, InterruptLine.GlobalError, GlobalErrors.MSI_GERROR_ABT_ERR);
     }
 
     /// <summary>Signals a completed CMD_SYNC (IHI 0070, 4.7.3). No IRQ_CTRL bit gates it.</summary>
@@ -76,13 +76,13 @@ internal sealed class InterruptDelivery
         if (features.MSI && sync.MSIAddress != 0)
         {
             ulong address = sync.MSIAddress & BitField.Mask(Math.Min(55, features.OutputAddressBits - 1), 2);
-            if (!memory.TryWrite32(address, sync.MSIData)) RaiseError(GlobalError.CommandQueueMsiAbort);
+            if (!memory.TryWrite32(address, sync.MSIData)) RaiseError(GlobalErrors.MSI_CMDQ_ABT_ERR);
         }
 
         Raised?.Invoke(InterruptLine.CommandSync);
     }
 
-    private void Send(InterruptSource source, InterruptLine line, GlobalError abort)
+    private void Send(InterruptSource source, InterruptLine line, GlobalErrors abort)
     {
         gate.Enter();
         if (!source.IsEnabled)

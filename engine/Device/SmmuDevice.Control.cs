@@ -1,5 +1,5 @@
 using Smmu.Fast.Commands;
-using Smmu.Fast.Registers;
+using Smmu.Fast.Formats;
 using Smmu.Fast.Tlbs;
 
 namespace Smmu.Fast.Device;
@@ -206,11 +206,11 @@ public sealed unsafe partial class SmmuDevice
 
     private void RaiseCommandError()
     {
-        if (!registers.Errors.TryActivate(GlobalError.CommandQueue)) return;
+        if (!registers.Errors.TryActivate(GlobalErrors.CMDQ_ERR)) return;
         gate.Exit();
         try
         {
-            interrupts.AfterError(GlobalError.CommandQueue);
+            interrupts.AfterError(GlobalErrors.CMDQ_ERR);
         }
         finally
         {

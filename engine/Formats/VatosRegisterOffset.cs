@@ -4,14 +4,14 @@ namespace Smmu.Fast.Formats;
 public static class VatosRegisterOffset
 {
     /// <summary>Start of an address translation operation.</summary>
-    public const int VATOS_CTRL = 0x0a00;
+    public const uint VATOS_CTRL = 0x0a00;
 
     /// <summary>Stream of the operation, 64 bits.</summary>
-    public const int VATOS_SID = 0x0a08;
+    public const uint VATOS_SID = 0x0a08;
 
     /// <summary>Address of the operation, 64 bits.</summary>
-    public const int VATOS_ADDR = 0x0a10;
+    public const uint VATOS_ADDR = 0x0a10;
 
     /// <summary>Result of the operation, 64 bits.</summary>
-    public const int VATOS_PAR = 0x0a18;
+    public const uint VATOS_PAR = 0x0a18;
 }

@@ -1,3 +1,4 @@
+using Smmu.Fast.Formats;
 using Smmu.Fast.Foundation;
 
 namespace Smmu.Fast.Queues;
@@ -5,8 +6,6 @@ namespace Smmu.Fast.Queues;
 /// <summary>Where a queue lies and how its indexes count: what a queue base register says (IHI 0070, 3.5.1 and 6.3.26).</summary>
 internal readonly struct QueueLayout
 {
-    private const int IndexRegisterBits = 20;
-
     /// <summary>Judges a base register.</summary>
     /// <param name="baseRegister">The register as written: LOG2SIZE [4:0], ADDR [55:5].</param>
     /// <param name="largestLog2">CMDQS, EVENTQS or PRIQS: LOG2SIZE beyond it acts as it (QUE-05).</param>
@@ -14,7 +13,7 @@ internal readonly struct QueueLayout
     /// <param name="outputBits">OAS in bits; the address is cut to it (QUE-07).</param>
     public QueueLayout(ulong baseRegister, int largestLog2, int entryLog2, int outputBits)
     {
-        Log2Size = Math.Min((int)BitField.Get(baseRegister, 4, 0), Math.Min(largestLog2, IndexRegisterBits - 1));
+        Log2Size = Math.Min((int)BitField.Get(baseRegister, 4, 0), Math.Min(largestLog2, QueuePointer.MaxLog2));
         EntryLog2 = entryLog2;
         ulong address = baseRegister & BitField.Mask(Math.Min(55, outputBits - 1), 5);
         Base = BitField.AlignDown(address, Math.Max(5, Log2Size + entryLog2));
@@ -33,23 +32,20 @@ internal readonly struct QueueLayout
     public int Entries => 1 << Log2Size;
 
     /// <summary>The bits of an index register that count: the index and the wrap flag above it.</summary>
-    public uint UsedMask => (2u << Log2Size) - 1;
+    public uint UsedMask => QueuePointer.UsedMask(Log2Size);
 
     /// <summary>Address of the entry that an index names.</summary>
-    public ulong AddressOf(uint index) => Base + ((ulong)(index & ((1u << Log2Size) - 1)) << EntryLog2);
+    public ulong AddressOf(uint index) => Base + ((ulong)QueuePointer.IndexOf(index, Log2Size) << EntryLog2);
 
     /// <summary>The index one entry on; past the last one it is 0 with the wrap flag inverted (QUE-03).</summary>
-    public uint Next(uint index) => (index + 1) & UsedMask;
+    public uint Next(uint index) => QueuePointer.Next(index, Log2Size);
 
     /// <summary>True when index and wrap flag agree (QUE-02).</summary>
-    public bool IsEmpty(uint producer, uint consumer) => ((producer ^ consumer) & UsedMask) == 0;
+    public bool IsEmpty(uint producer, uint consumer) => QueuePointer.IsEmpty(producer, consumer, Log2Size);
 
-    /// <summary>How many entries lie between; more than <see cref="Entries"/> when the indexes are inconsistent (QUE-13).</summary>
-    public int Count(uint producer, uint consumer) => (int)((producer - consumer) & UsedMask);
-
-    /// <summary>True when the indexes agree and the wrap flags differ, or when they are inconsistent, which acts as full.</summary>
-    public bool IsFull(uint producer, uint consumer) => Count(producer, consumer) >= Entries;
+    /// <summary>True when there is no room: full, or inconsistent, which acts as full (QUE-13).</summary>
+    public bool IsFull(uint producer, uint consumer) => QueuePointer.Count(producer, consumer, Log2Size) >= 1u << Log2Size;
 
     /// <summary>True when no run of entries can be meant by the indexes.</summary>
-    public bool IsInconsistent(uint producer, uint consumer) => Count(producer, consumer) > Entries;
+    public bool IsInconsistent(uint producer, uint consumer) => !QueuePointer.IsConsistent(producer, consumer, Log2Size);
 }

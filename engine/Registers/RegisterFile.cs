@@ -79,7 +79,7 @@ internal sealed unsafe partial class RegisterFile
         tableConfigurationMask = 0x3f | (features.ST_LEVEL != 0 ? 0x3_07c0u : 0);
         queueBaseMask = BitField.Mask(highest, 5) | 0x1f | AllocateHint;
 
-        Errors = new GlobalErrors(ImplementedErrors(features));
+        Errors = new GlobalErrorState(ImplementedErrors(features));
         uint attributes = features.MSI ? 0x3fu : 0;
         GlobalErrorInterrupt = new InterruptSource(features.MSI, features.OutputAddressBits, attributes);
         EventQueueInterrupt = new InterruptSource(features.MSI, features.OutputAddressBits, attributes);
@@ -92,7 +92,7 @@ internal sealed unsafe partial class RegisterFile
     }
 
     /// <summary>GERROR and GERRORN.</summary>
-    public GlobalErrors Errors { get; }
+    public GlobalErrorState Errors { get; }
 
     /// <summary>The interrupt of GERROR.</summary>
     public InterruptSource GlobalErrorInterrupt { get; }
@@ -251,11 +251,11 @@ internal sealed unsafe partial class RegisterFile
 
     private void WriteAcknowledge(uint value)
     {
-        bool commandError = Errors.IsActive(GlobalError.CommandQueue);
-        bool eventAbort = Errors.IsActive(GlobalError.EventQueueAbort);
+        bool commandError = Errors.IsActive(GlobalErrors.CMDQ_ERR);
+        bool eventAbort = Errors.IsActive(GlobalErrors.EVENTQ_ABT_ERR);
         Errors.WriteAcknowledge(value);
-        if (commandError && !Errors.IsActive(GlobalError.CommandQueue)) consumer.SetStopped(false);
-        if (eventAbort && !Errors.IsActive(GlobalError.EventQueueAbort)) events.ResumeAfterAbort();
+        if (commandError && !Errors.IsActive(GlobalErrors.CMDQ_ERR)) consumer.SetStopped(false);
+        if (eventAbort && !Errors.IsActive(GlobalErrors.EVENTQ_ABT_ERR)) events.ResumeAfterAbort();
     }
 
     private void WriteTableBase(ulong value)
@@ -297,12 +297,12 @@ internal sealed unsafe partial class RegisterFile
         E2h: (control2 & 1) != 0,
         RecordInvalidStreams: (control2 & InvalidStreamRecord) != 0);
 
-    private static GlobalError ImplementedErrors(SmmuFeatures features)
+    private static GlobalErrors ImplementedErrors(SmmuFeatures features)
     {
-        var errors = GlobalError.CommandQueue | GlobalError.EventQueueAbort;
-        if (features.PRI) errors |= GlobalError.PageRequestQueueAbort;
+        var errors = GlobalErrors.CMDQ_ERR | GlobalErrors.EVENTQ_ABT_ERR;
+        if (features.PRI) errors |= GlobalErrors.PRIQ_ABT_ERR;
         if (!features.MSI) return errors;
-        errors |= GlobalError.CommandQueueMsiAbort | GlobalError.EventQueueMsiAbort | GlobalError.GlobalErrorMsiAbort;
-        return features.PRI ? errors | GlobalError.PageRequestQueueMsiAbort : errors;
+        errors |= GlobalErrors.MSI_CMDQ_ABT_ERR | GlobalErrors.MSI_EVENTQ_ABT_ERR | GlobalErrors.MSI_GERROR_ABT_ERR;
+        return features.PRI ? errors | GlobalErrors.MSI_PRIQ_ABT_ERR : errors;
     }
 }
