@@ -100,7 +100,7 @@ public class RegisterOffsetTests
                 static entry => int.Parse(entry[0], NumberStyles.HexNumber, CultureInfo.InvariantCulture));
         Dictionary<string, int> actual = map
             .GetFields(BindingFlags.Public | BindingFlags.Static)
-            .ToDictionary(static field => field.Name, static field => (int)field.GetRawConstantValue()!);
+            .ToDictionary(static field => field.Name, static field => (int)(uint)field.GetRawConstantValue()!);
 
         Assert.NotEmpty(offsets);
         Assert.Equal(offsets.OrderBy(static entry => entry.Key), actual.OrderBy(static entry => entry.Key));
