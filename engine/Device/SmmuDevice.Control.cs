@@ -66,9 +66,10 @@ public sealed unsafe partial class SmmuDevice
     {
         gate.Enter();
         registers.Reset();
-        path.Stamps->RaiseTranslations(tables: true);
         path.Stamps->RaiseConfiguration();
+        path.Stamps->RaiseTranslations(tables: true);
         tlb.Invalidate(new TlbInvalidation());   // No tag has to match: everything goes.
+        path.Stamps->RaiseAny();
         ConsumeAndOpenGate();
     }
 
