@@ -74,8 +74,8 @@ public sealed unsafe partial class SmmuDevice : IDisposable
         int outputBits = features.OutputAddressBits;
         var context = new CommandContext(features, stamps, tlb);
         commands = new CommandQueueReader(memory, features.CommandQueueLog2, outputBits);
-        consumer = new CommandConsumer(commands, context, epoch);
         var events = new EventQueueWriter(memory, features.EventQueueLog2, outputBits);
+        consumer = new CommandConsumer(commands, context, epoch, events);
         registers = new RegisterFile(
             features, stamps, commands, consumer, context, events, options.GlobalBypassReset);
         interrupts = new InterruptDelivery(gate, registers, memory, features);
