@@ -141,6 +141,10 @@ public sealed unsafe partial class SmmuDevice
                     RaiseCommandError();
                     break;
 
+                case ConsumerStep.WakeUp:
+                    SignalWakeUp();
+                    break;
+
                 default:
                     if (!wasAskedAgain || rounds-- == 0) return;
                     wasAskedAgain = false;
@@ -197,6 +201,19 @@ public sealed unsafe partial class SmmuDevice
         try
         {
             interrupts.Signal(in sync);
+        }
+        finally
+        {
+            gate.Enter();
+        }
+    }
+
+    private void SignalWakeUp()
+    {
+        gate.Exit();
+        try
+        {
+            interrupts.WakeUp();
         }
         finally
         {
