@@ -24,7 +24,7 @@ internal enum EventWriteResult : byte
     Aborted = 1 << 3,
 }
 
-/// <summary>The SMMU's end of an Event queue: many threads bring records, which appear one by one (IHI 0070, 7.2 and 7.4).</summary>
+/// <summary>The SMMU's end of an Event queue: many threads bring records, which appear one by one (IHI 0070, 7.2, 7.4).</summary>
 /// <remarks>
 /// A record takes its slot behind a gate. Queue memory that only the host can reach is then written with the gate open, by
 /// several threads at once; nobody waits for them. PROD covers a slot once it and all slots before it are written. After an
@@ -124,7 +124,7 @@ internal sealed unsafe class EventQueueWriter
         gate.Exit();
     }
 
-    /// <summary>Follows EVENTQEN. Once it is clear no record takes a slot; <see cref="IsActive"/> tells of those that have.</summary>
+    /// <summary>Follows EVENTQEN. Once it is clear no record takes a slot; <see cref="IsActive"/> tells of others.</summary>
     public void SetEnabled(bool value)
     {
         gate.Enter();
