@@ -8,7 +8,7 @@ namespace Smmu.Fast.Tlbs;
 internal static class TlbTag
 {
     // [15:0] ASID  [31:16] VMID  [35:32] StreamWorld  [37:36] Security state  [38] ASET, of global entries only
-    // [39] global  [40] stage 1 took part  [41] stage 2 took part
+    // [39] global  [40] stage 1 took part  [41] stage 2 took part  [52:42] overrides that are part of the attributes
     private const int VmidShift = 16;
     private const int WorldShift = 32;
     private const int SecurityShift = 36;
@@ -16,6 +16,7 @@ internal static class TlbTag
     private const int GlobalBit = 39;
     private const int Stage1Bit = 40;
     private const int Stage2Bit = 41;
+    private const int OverridesShift = 42;
 
     public const ulong AsidMask = 0xffff;
     public const ulong VmidMask = 0xffffUL << VmidShift;
@@ -52,6 +53,21 @@ internal static class TlbTag
             | ((ulong)regime.Security << SecurityShift)
             | (regime.HasVmid ? (ulong)regime.Vmid << VmidShift : 0)
             | (regime.Stage1Enabled ? Stage1 : 0)
-            | (regime.Stage2Enabled ? Stage2 : 0);
+            | (regime.Stage2Enabled ? Stage2 : 0)
+            | (OverridesOf(in regime) << OverridesShift);
+    }
+
+    // Attributes are kept as they leave the walk, with what MTCFG, MemAttr, ALLOCCFG and SHCFG made of the input folded in.
+    // Those belong to the STE and change by CMD_CFGI_STE alone (5.2.1), so entries made under others must not be found.
+    // Stage 1 replaces the input but for its allocation hints (13.1.4): without ALLOCCFG nothing is left of them.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static ulong OverridesOf(in TranslationRegime regime)
+    {
+        const uint HintsReplaced = 0b1000;
+        ref readonly var overrides = ref regime.Overrides;
+        if (regime.Stage1Enabled && (overrides.AllocationHints & HintsReplaced) == 0) return 0;
+        return (overrides.ReplaceMemoryType ? 0x10u | overrides.MemoryType : 0u)
+            | ((uint)overrides.AllocationHints << 5)
+            | ((uint)overrides.Shareability << 9);
     }
 }
