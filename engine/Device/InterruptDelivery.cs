@@ -116,8 +116,8 @@ internal sealed class InterruptDelivery
         finally
         {
             gate.Enter();
-            source.EndDelivery();
             escalates = status == MemoryStatus.Aborted && registers.Errors.TryActivate(abort);
+            source.EndDelivery();   // May acknowledge a disable, which promises that the abort shows (IHI 0070, 3.18.1).
             gate.Exit();
         }
 
