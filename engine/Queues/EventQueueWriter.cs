@@ -160,6 +160,12 @@ internal sealed unsafe class EventQueueWriter
         ulong* words = stackalloc ulong[EntryWords];
         (words[0], words[1], words[2], words[3]) = (record.Word0, record.Word1, record.Word2, record.Word3);
         ulong address = layout.AddressOf(producer);
+        if (ControlBuild.Breaks(Breakage.ProducerFirst))
+        {
+            Volatile.Write(ref producer, layout.Next(producer & layout.UsedMask));
+            ControlBuild.Linger();
+        }
+
         var status = memory.TryWriteStructureDirect(address, words, EntryWords);
         if (status == MemoryStatus.NeedsHost) status = WriteThroughHost(address, words);
         if (status == MemoryStatus.Aborted)
