@@ -174,7 +174,7 @@ internal sealed unsafe class CommandConsumer
 
     private bool HasGraceElapsed()
     {
-        if (graceElapsed) return true;
+        if (graceElapsed || ControlBuild.Breaks(Breakage.ScopesNotAsked)) return true;
         if (!hasGrace)
         {
             grace = epoch.Start();

@@ -194,6 +194,12 @@ internal sealed unsafe class EventQueueWriter
 
         ulong* words = stackalloc ulong[EntryWords];
         (words[0], words[1], words[2], words[3]) = (record.Word0, record.Word1, record.Word2, record.Word3);
+        if (ControlBuild.Breaks(Breakage.ProducerFirst))
+        {
+            Volatile.Write(ref producer, (producer & OverflowFlag) | reserved);
+            ControlBuild.Linger();
+        }
+
         var status = memory.TryWriteStructureDirect(layout.AddressOf(index), words, EntryWords);
         if (status == MemoryStatus.NeedsHost) status = WriteThroughHost(index, words);
         return began == generation ? Complete(index, status) : EventWriteResult.Discarded;
