@@ -68,7 +68,8 @@ public sealed class CommandErrorTests : IDisposable
         var consumer = new CommandConsumer(
             reader,
             new CommandContext(SmmuFeatures.Default, &stamps, tlb),
-            new TranslationEpoch((EpochSlot*)slots.Pointer, 1));
+            new TranslationEpoch((EpochSlot*)slots.Pointer, 1),
+            new EventQueueWriter(memory, largestLog2: 8, outputBits: 48));
         consumer.SetEnabled(true);
         reader.WriteBase(8);
         reader.WriteProducer(1);
