@@ -43,11 +43,13 @@ internal sealed unsafe class CommandConsumer
     private readonly CommandQueueReader reader;
     private readonly CommandContext context;
     private readonly TranslationEpoch epoch;
+    private readonly EventQueueWriter events;
 
     private bool enabled;
     private bool stopped;
     private bool hasGrace;
     private bool graceElapsed;
+    private bool coversRecords;
     private bool isWaiting;
     private ulong grace;
     private ulong generation;
@@ -57,11 +59,13 @@ internal sealed unsafe class CommandConsumer
     private bool fetchSucceeded;
     private Command fetched;
 
-    public CommandConsumer(CommandQueueReader reader, CommandContext context, TranslationEpoch epoch)
+    public CommandConsumer(
+        CommandQueueReader reader, CommandContext context, TranslationEpoch epoch, EventQueueWriter events)
     {
         this.reader = reader;
         this.context = context;
         this.epoch = epoch;
+        this.events = events;
     }
 
     /// <summary>The CMD_SYNC whose signal is due after <see cref="ConsumerStep.Signal"/>.</summary>
@@ -147,8 +151,8 @@ internal sealed unsafe class CommandConsumer
     public void AcceptEpoch(ulong asked, bool elapsed)
     {
         if (!elapsed || !hasGrace || grace != asked) return;
-        graceElapsed = true;
         EndWaiting();
+        Accept();
     }
 
     private void EndWaiting()
@@ -165,10 +169,26 @@ internal sealed unsafe class CommandConsumer
         {
             grace = epoch.Start();
             hasGrace = true;
+            coversRecords = false;
         }
 
-        graceElapsed = epoch.HasElapsedAtOnce(grace);
+        if (epoch.HasElapsedAtOnce(grace)) Accept();
         return graceElapsed;
+    }
+
+    // A record can outlive the scope of its access: when its place in the queue is behind that of a record which another
+    // thread writes through the host. That thread is inside a scope until then, perhaps a younger one, so one more grace
+    // period covers it; what is recorded meanwhile is of younger accesses (CMD-SYNC-13).
+    private void Accept()
+    {
+        if (coversRecords || !events.HasWritesUnderWay)
+        {
+            graceElapsed = true;
+            return;
+        }
+
+        coversRecords = true;
+        grace = epoch.Start();
     }
 
     // What was fetched and not consumed is dropped, and read again from memory later (QUE-18).
@@ -176,9 +196,14 @@ internal sealed unsafe class CommandConsumer
     {
         generation++;
         hasFetched = false;
+        EndGrace();
+        EndWaiting();
+    }
+
+    private void EndGrace()
+    {
         hasGrace = false;
         graceElapsed = false;
-        EndWaiting();
     }
 
     private bool TryFetch(out Command command, out ConsumerStep step)
@@ -212,14 +237,15 @@ internal sealed unsafe class CommandConsumer
 
     private void CompleteSync(in Command command, ref int budget)
     {
-        hasGrace = false;
-        graceElapsed = false;
         CompletedSync = command;
         Consume(ref budget);
     }
 
+    // A grace period ends with any command: a guest may have overwritten the CMD_SYNC that asked for it, and the next one
+    // needs a period that began after the commands in between.
     private void Consume(ref int budget)
     {
+        EndGrace();
         reader.Advance();
         Consumed++;
         budget--;

@@ -57,6 +57,7 @@ internal static unsafe class TlbInvalidateCommands
         context.Stamps->RaiseTranslations(tables: !leafOnly || opcode == CommandOpcode.TlbiS2Ipa);
         context.Tlb.Invalidate(in invalidation);
         if (opcode == CommandOpcode.TlbiEl2All) context.Tlb.Invalidate(El2E2hTwin(in invalidation));
+        context.Stamps->RaiseAny();
         return CommandError.None;
     }
 

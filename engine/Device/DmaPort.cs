@@ -140,8 +140,10 @@ public sealed unsafe class DmaPort : IDisposable
 
     /// <summary>Parks the port: CMD_SYNCs of other threads need not ask it. The next access takes it into use again.</summary>
     /// <exception cref="InvalidOperationException">The port is inside a scope.</exception>
+    /// <exception cref="ObjectDisposedException">The port is closed.</exception>
     public void Park()
     {
+        if (isClosed) ThrowClosed();
         if (TranslationEpoch.IsInside(slot)) throw new InvalidOperationException(
             "The port is inside a scope: dispose the scope before parking or closing the port.");
         TranslationEpoch.Park(slot);

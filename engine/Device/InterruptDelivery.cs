@@ -9,6 +9,13 @@ namespace Smmu.Fast.Device;
 /// <summary>Sends interrupts: MSIs to memory, pulses to the host (IHI 0070, 3.18). Called with no gate closed.</summary>
 internal sealed class InterruptDelivery
 {
+    // Host code that takes a message may cause the next one: a guest can aim an MSI at the doorbell of a device, and have the
+    // device empty the Event queue and make a faulting access. The message beyond this depth meets an abort.
+    private const int DeepestNesting = 4;
+
+    [ThreadStatic]
+    private static int messagesOfThread;
+
     private readonly ControlGate gate;
     private readonly RegisterFile registers;
     private readonly GuestMemory memory;
@@ -100,11 +107,7 @@ internal sealed class InterruptDelivery
         bool escalates;
         try
         {
-            if (status == MemoryStatus.NeedsHost)
-            {
-                status = memory.TryWrite32(address, data) ? MemoryStatus.Done : MemoryStatus.Aborted;
-            }
-
+            if (status == MemoryStatus.NeedsHost) status = WriteThroughHost(address, data);
             Raised?.Invoke(line);
         }
         finally
@@ -116,5 +119,19 @@ internal sealed class InterruptDelivery
         }
 
         if (escalates) AfterError(abort);
+    }
+
+    private MemoryStatus WriteThroughHost(ulong address, uint data)
+    {
+        if (messagesOfThread == DeepestNesting) return MemoryStatus.Aborted;
+        messagesOfThread++;
+        try
+        {
+            return memory.TryWrite32(address, data) ? MemoryStatus.Done : MemoryStatus.Aborted;
+        }
+        finally
+        {
+            messagesOfThread--;
+        }
     }
 }

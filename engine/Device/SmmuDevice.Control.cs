@@ -18,8 +18,10 @@ public sealed unsafe partial class SmmuDevice
     /// <summary>Writes a 32-bit register, or one half of a 64-bit one.</summary>
     /// <param name="offset">Bytes from the base of Page 0; Page 1 begins at 0x10000. Others, and unaligned ones, are ignored.</param>
     /// <param name="value">The value.</param>
+    /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
     public void WriteRegister32(uint offset, uint value)
     {
+        ObjectDisposedException.ThrowIf(isDisposed, this);
         if ((offset & 3) != 0 || offset >= PageZeroAndOne) return;
         gate.Enter();
         registers.Write32(offset, value);
@@ -30,6 +32,7 @@ public sealed unsafe partial class SmmuDevice
     /// <inheritdoc cref="WriteRegister32"/>
     public void WriteRegister64(uint offset, ulong value)
     {
+        ObjectDisposedException.ThrowIf(isDisposed, this);
         if ((offset & 7) != 0 || offset >= PageZeroAndOne) return;
         gate.Enter();
         if (!registers.TryWrite64(offset, value))
@@ -43,8 +46,10 @@ public sealed unsafe partial class SmmuDevice
 
     /// <summary>Reads a 32-bit register, or one half of a 64-bit one; 0 where there is none.</summary>
     /// <param name="offset">Bytes from the base of Page 0; Page 1 begins at 0x10000.</param>
+    /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
     public uint ReadRegister32(uint offset)
     {
+        ObjectDisposedException.ThrowIf(isDisposed, this);
         if ((offset & 3) != 0 || offset >= PageZeroAndOne) return 0;
         if (HasPendingWork) RunPending();
         return registers.Read32(offset);
@@ -54,6 +59,7 @@ public sealed unsafe partial class SmmuDevice
     /// <inheritdoc cref="ReadRegister32"/>
     public ulong ReadRegister64(uint offset)
     {
+        ObjectDisposedException.ThrowIf(isDisposed, this);
         if ((offset & 7) != 0 || offset >= PageZeroAndOne) return 0;
         if (HasPendingWork) RunPending();
         return registers.TryRead64(offset, out ulong value)
@@ -62,44 +68,63 @@ public sealed unsafe partial class SmmuDevice
     }
 
     /// <summary>Resets the device: registers, queues and all that is cached. Ports stay open and their scopes go on.</summary>
+    /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
     public void Reset()
     {
+        ObjectDisposedException.ThrowIf(isDisposed, this);
         gate.Enter();
         registers.Reset();
-        path.Stamps->RaiseTranslations(tables: true);
         path.Stamps->RaiseConfiguration();
+        path.Stamps->RaiseTranslations(tables: true);
         tlb.Invalidate(new TlbInvalidation());   // No tag has to match: everything goes.
+        path.Stamps->RaiseAny();
         ConsumeAndOpenGate();
     }
 
     /// <summary>Continues the Command queue where an earlier call left it. Does nothing when there is nothing to do.</summary>
+    /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
     public void RunPending()
     {
+        ObjectDisposedException.ThrowIf(isDisposed, this);
         gate.Enter();
         ConsumeAndOpenGate();
     }
 
-    // Entered with the gate closed, left with it open. One call consumes at a time; host code that it runs may come back
-    // here, and other threads may come, and both leave their commands to it.
+    // Entered with the gate closed, left with it open.
     private void ConsumeAndOpenGate()
     {
+        if (!TryConsumeAndOpenGate(out ulong unanswered) || !epoch.HasElapsed(unanswered)) return;
+        gate.Enter();
+        TryConsumeAndOpenGate(out _);
+    }
+
+    // One call consumes at a time; host code that it runs may come back here, and other threads may come, and both leave
+    // their commands to it. True when it stopped with a question to the epoch that somebody left to it: it is to be asked
+    // once more now that those who come later ask for themselves.
+    private bool TryConsumeAndOpenGate(out ulong unanswered)
+    {
+        unanswered = 0;
         if (isConsuming)
         {
             wasAskedAgain = true;
             gate.Exit();
-            return;
+            return false;
         }
 
         if (!consumer.HasWork && !consumer.IsWaiting)
         {
+            Volatile.Write(ref workLeft, false);   // A write of a register may have ended what was left.
             gate.Exit();
-            return;
+            return false;
         }
 
         isConsuming = true;
+        bool isUnanswered = false;
         try
         {
             Consume();
+            isUnanswered = wasAskedAgain && consumer.IsWaiting;
+            unanswered = consumer.Grace;
         }
         finally
         {
@@ -108,6 +133,8 @@ public sealed unsafe partial class SmmuDevice
             Volatile.Write(ref workLeft, consumer.HasWork || consumer.IsWaiting);
             gate.Exit();
         }
+
+        return isUnanswered;
     }
 
     // Enters and leaves with the gate closed.
@@ -154,20 +181,22 @@ public sealed unsafe partial class SmmuDevice
     private void AskEpoch()
     {
         ulong grace = consumer.Grace;
-        bool elapsed = HasElapsed(grace);
-        if (!elapsed && !consumer.IsWaiting)
+        bool wasAnnounced = consumer.IsWaiting;
+        bool elapsed = HasElapsed(grace, wasAnnounced);
+        if (!elapsed && !wasAnnounced)
         {
             consumer.ExpectWaiting();
-            elapsed = HasElapsed(grace);
+            elapsed = HasElapsed(grace, wasAnnounced: false);
         }
 
         consumer.AcceptEpoch(grace, elapsed);
     }
 
-    private bool HasElapsed(ulong grace)
+    // While a CMD_SYNC waits for one scope, the ends of all others come here: they pay for a look, not for a barrier.
+    private bool HasElapsed(ulong grace, bool wasAnnounced)
     {
         gate.Exit();
-        bool elapsed = epoch.HasElapsed(grace);
+        bool elapsed = (!wasAnnounced || !epoch.HasOpenScope(grace)) && epoch.HasElapsed(grace);
         gate.Enter();
         return elapsed;
     }

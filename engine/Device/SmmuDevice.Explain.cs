@@ -17,6 +17,7 @@ public sealed unsafe partial class SmmuDevice
     /// <inheritdoc cref="Translate"/>
     public TranslationExplanation Explain(StreamId stream, SubstreamId? substream, ulong iova, AccessKind access)
     {
+        ObjectDisposedException.ThrowIf(isDisposed, this);
         CheckSubstream(substream);
         if (!RequiredPermissions.IsAccess(access)) throw new ArgumentOutOfRangeException(
             nameof(access), access, "An access reads, writes or does both, with known marks.");

@@ -74,8 +74,8 @@ public sealed unsafe partial class SmmuDevice : IDisposable
         int outputBits = features.OutputAddressBits;
         var context = new CommandContext(features, stamps, tlb);
         commands = new CommandQueueReader(memory, features.CommandQueueLog2, outputBits);
-        consumer = new CommandConsumer(commands, context, epoch);
         var events = new EventQueueWriter(memory, features.EventQueueLog2, outputBits);
+        consumer = new CommandConsumer(commands, context, epoch, events);
         registers = new RegisterFile(
             features, stamps, commands, consumer, context, events, options.GlobalBypassReset);
         interrupts = new InterruptDelivery(gate, registers, memory, features);
@@ -110,6 +110,7 @@ public sealed unsafe partial class SmmuDevice : IDisposable
     /// <exception cref="InvalidOperationException">All ports are open.</exception>
     /// <exception cref="ArgumentOutOfRangeException">The SubstreamID has more than 20 bits.</exception>
     /// <exception cref="ArgumentException">The SMMU does not implement the Security state.</exception>
+    /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
     public DmaPort OpenPort(
         StreamId stream, SubstreamId? substream = null, SecurityState security = SecurityState.NonSecure)
     {
@@ -137,8 +138,10 @@ public sealed unsafe partial class SmmuDevice : IDisposable
     /// <exception cref="ArgumentOutOfRangeException">
     /// The access neither reads nor writes, or the SubstreamID has more than 20 bits.
     /// </exception>
+    /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
     public TranslationResult Translate(StreamId stream, SubstreamId? substream, ulong iova, AccessKind access)
     {
+        ObjectDisposedException.ThrowIf(isDisposed, this);
         CheckSubstream(substream);
         int slot = oneOffs.Enter();
         bool awaited = false;
@@ -154,11 +157,14 @@ public sealed unsafe partial class SmmuDevice : IDisposable
     }
 
     /// <summary>Counters since the device was made.</summary>
+    /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
     public SmmuStatistics GetStatistics()
     {
-        var sum = closedPorts;
+        ObjectDisposedException.ThrowIf(isDisposed, this);
+        PathStatistics sum;
         lock (portsLock)
         {
+            sum = closedPorts;
             foreach (var port in ports) sum.Add(in port.Statistics);
         }
 
@@ -178,10 +184,16 @@ public sealed unsafe partial class SmmuDevice : IDisposable
     }
 
     /// <summary>Frees the device and closes its ports.</summary>
-    /// <exception cref="InvalidOperationException">A port is inside a scope.</exception>
+    /// <exception cref="InvalidOperationException">A port is inside a scope, or commands are running.</exception>
     public void Dispose()
     {
         if (isDisposed) return;
+        gate.Enter();
+        bool isBusy = isConsuming;
+        gate.Exit();
+        if (isBusy) throw new InvalidOperationException(
+            "A call is running commands, perhaps the one whose callback this is: dispose the device once it has returned.");
+
         DmaPort[] open;
         lock (portsLock) open = [.. ports];
         foreach (var port in open) port.Dispose();

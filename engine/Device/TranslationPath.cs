@@ -68,12 +68,15 @@ internal sealed unsafe class TranslationPath
         ulong control = registers.TranslationControl;
         if (control >> 32 == 0) return BypassDevice((uint)control, iova);
 
+        // Read before anything is looked up, the configuration included: a walk that follows an old TTB must not be filled in
+        // under the date of the invalidation that came with the new one.
+        var dates = new CacheDates(Volatile.Read(ref Stamps->Translations), Volatile.Read(ref Stamps->Tables));
         Resolve(stream, substream, ref statistics, out var resolved);
         var request = new FaultRequest(stream, substream, iova, access);
         switch (resolved.Disposition)
         {
             case StreamDisposition.Translate:
-                return TranslateBy(in resolved.Regime, in request, ref statistics);
+                return TranslateBy(in resolved.Regime, in request, dates, ref statistics);
 
             case StreamDisposition.Bypass:
                 if (!BitField.Exceeds(iova, features.OutputAddressBits)) return BypassStream(in resolved, iova);
@@ -138,14 +141,11 @@ internal sealed unsafe class TranslationPath
     }
 
     private TranslationResult TranslateBy(
-        in TranslationRegime regime, in FaultRequest request, ref PathStatistics statistics)
+        in TranslationRegime regime, in FaultRequest request, CacheDates dates, ref PathStatistics statistics)
     {
         var access = regime.Overrides.Apply(request.Access);
         if (!cachesEnabled) return Walk(in regime, in request, access, default, ref statistics);
 
-        // Read before anything is looked up: what is older than an invalidation must not be filled in after it.
-        ulong stamp = Volatile.Read(ref Stamps->Translations);
-        ulong tablesStamp = Volatile.Read(ref Stamps->Tables);
         ulong tag = TlbTag.Of(in regime);
         ulong address = SharedTlb.LookupAddress(in regime, request.InputAddress);
 
@@ -158,7 +158,7 @@ internal sealed unsafe class TranslationPath
             return Success(in regime, entry.Output | offset, entry.SizeLog2, entry.Permissions, entry.Attributes);
         }
 
-        return Walk(in regime, in request, access, new WalkDates(stamp, tablesStamp, tag, address), ref statistics);
+        return Walk(in regime, in request, access, new Lookup(dates, tag, address), ref statistics);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
@@ -166,11 +166,11 @@ internal sealed unsafe class TranslationPath
         in TranslationRegime regime,
         in FaultRequest request,
         AccessKind access,
-        WalkDates dates,
+        Lookup lookup,
         ref PathStatistics statistics)
     {
         var start = default(WalkStart);
-        if (cachesEnabled && regime.Stage1Enabled) start = FindStart(in regime, dates, ref statistics);
+        if (cachesEnabled && regime.Stage1Enabled) start = FindStart(in regime, lookup, ref statistics);
 
         var trace = default(NoTrace);
         Walker.Walk(memory, in regime, request.InputAddress, access, in start, ref trace, out var walk);
@@ -178,25 +178,25 @@ internal sealed unsafe class TranslationPath
         statistics.DescriptorReads += walk.DescriptorReads;
         if (!walk.IsSuccess) return faults.Report(FaultRecords.OfWalk(in request, in regime, access, in walk));
 
-        if (cachesEnabled) Keep(in regime, in walk, dates);
+        if (cachesEnabled) Keep(in regime, in walk, lookup);
         return Success(in regime, in walk);
     }
 
-    private WalkStart FindStart(in TranslationRegime regime, WalkDates dates, ref PathStatistics statistics)
+    private WalkStart FindStart(in TranslationRegime regime, Lookup lookup, ref PathStatistics statistics)
     {
         statistics.WalkCacheLookups++;
-        if (!walkCache.TryFind(TlbTag.Of(in regime), dates.Address, dates.Tables, out var table)) return default;
+        if (!walkCache.TryFind(lookup.Tag, lookup.Address, lookup.Dates.Tables, out var table)) return default;
         statistics.WalkCacheHits++;
         return new WalkStart(table.Table, table.TableIpa, table.Hierarchy, table.Level);
     }
 
-    private void Keep(in TranslationRegime regime, in WalkResult walk, WalkDates dates)
+    private void Keep(in TranslationRegime regime, in WalkResult walk, Lookup lookup)
     {
         bool global = walk.IsGlobal && regime.Stage1Enabled && regime.HasAsid;
         var entry = new TlbEntry
         {
-            Page = dates.Address >> walk.LeafSizeLog2,
-            Tag = global ? TlbTag.OfGlobal(in regime) : dates.Tag,
+            Page = lookup.Address >> walk.LeafSizeLog2,
+            Tag = global ? TlbTag.OfGlobal(in regime) : lookup.Tag,
             Output = BitField.AlignDown(walk.OutputAddress, walk.LeafSizeLog2),
             SizeLog2 = walk.LeafSizeLog2,
             Stage1SizeLog2 = walk.Stage1LeafSizeLog2,
@@ -204,21 +204,21 @@ internal sealed unsafe class TranslationPath
             Permissions = walk.Permissions,
             Attributes = walk.Attributes,
         };
-        tlb.Fill(in entry, ref *Stamps, dates.Translations);
+        tlb.Fill(in entry, ref *Stamps, lookup.Dates.Translations);
 
         ref readonly var last = ref walk.LastTable;
         if (!last.IsSet) return;
-        int coverage = CoverageLog2(in regime, dates.Address, last.Level);
+        int coverage = CoverageLog2(in regime, lookup.Address, last.Level);
         walkCache.Fill(new WalkCacheEntry
         {
             Level = last.Level,
             CoverageLog2 = (byte)coverage,
             Hierarchy = last.Hierarchy,
-            Prefix = dates.Address >> coverage,
-            Tag = dates.Tag,
+            Prefix = lookup.Address >> coverage,
+            Tag = lookup.Tag,
             Table = last.Table,
             TableIpa = last.TableIpa,
-            Stamp = dates.Tables,
+            Stamp = lookup.Dates.Tables,
         });
     }
 
@@ -243,6 +243,9 @@ internal sealed unsafe class TranslationPath
     private static void ThrowNoAccess(AccessKind access) => throw new ArgumentOutOfRangeException(
         nameof(access), access, "An access reads, writes or does both, with known marks: use AccessKind.Read or AccessKind.Write.");
 
-    /// <summary>Stamps as they were before a look-up, and what was looked up.</summary>
-    private readonly record struct WalkDates(ulong Translations, ulong Tables, ulong Tag, ulong Address);
+    /// <summary>Stamps as they were before the first look-up.</summary>
+    private readonly record struct CacheDates(ulong Translations, ulong Tables);
+
+    /// <summary>What was looked up in the TLB, and when.</summary>
+    private readonly record struct Lookup(CacheDates Dates, ulong Tag, ulong Address);
 }

@@ -179,6 +179,23 @@ internal sealed unsafe class TranslationEpoch
         return false;
     }
 
+    /// <summary>True when a scope that began before the grace period is seen open; it may just have ended.</summary>
+    /// <remarks>
+    /// That is answer enough for who announced itself with <see cref="AddWaiter"/> and asked <see cref="HasElapsed"/> since:
+    /// whoever is seen inside from then on reads the waiter count when it leaves.
+    /// </remarks>
+    public bool HasOpenScope(ulong grace)
+    {
+        int high = Volatile.Read(ref shared.HighWater);
+        for (int i = 0; i < high; i++)
+        {
+            ulong word = Volatile.Read(ref slots[i].Word);
+            if ((word & 1) != 0 && word >> 1 < grace) return true;
+        }
+
+        return false;
+    }
+
     // Somebody else's slot that is active and has not shown the number: its word may lag behind, so a barrier is called for.
     private bool HasForeignActive(ulong grace)
     {
@@ -188,18 +205,6 @@ internal sealed unsafe class TranslationEpoch
         {
             int owner = Volatile.Read(ref slots[i].Owner);
             if (owner != 0 && owner != self && Volatile.Read(ref slots[i].Word) >> 1 < grace) return true;
-        }
-
-        return false;
-    }
-
-    private bool HasOpenScope(ulong grace)
-    {
-        int high = Volatile.Read(ref shared.HighWater);
-        for (int i = 0; i < high; i++)
-        {
-            ulong word = Volatile.Read(ref slots[i].Word);
-            if ((word & 1) != 0 && word >> 1 < grace) return true;
         }
 
         return false;

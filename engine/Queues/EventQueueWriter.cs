@@ -72,6 +72,12 @@ internal sealed unsafe class EventQueueWriter
     /// <summary>EVENTQ_CONS: RD [19:0], OVACKFLG [31].</summary>
     public uint ConsumerRegister => Volatile.Read(ref consumer);
 
+    /// <summary>
+    /// True while records that were brought may not be visible yet, because a thread is out in host code with one. That
+    /// thread is inside a scope.
+    /// </summary>
+    public bool HasWritesUnderWay => Volatile.Read(ref hostWriteInProgress);
+
     /// <summary>Takes a write of EVENTQ_BASE; the caller has judged the guard.</summary>
     public void WriteBase(ulong value)
     {
@@ -140,6 +146,7 @@ internal sealed unsafe class EventQueueWriter
         var result = WriteBehindGate(record);
         for (int next = 0; next < pendingCount; next++) result |= WriteBehindGate(pending[next]);
         pendingCount = 0;
+        Volatile.Write(ref hostWriteInProgress, false);   // Only now: records that waited are visible or lost.
         gate.Exit();
         return result;
     }
@@ -190,7 +197,6 @@ internal sealed unsafe class EventQueueWriter
         }
 
         gate.Enter();
-        hostWriteInProgress = false;
         return done ? MemoryStatus.Done : MemoryStatus.Aborted;
     }
 

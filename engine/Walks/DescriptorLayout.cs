@@ -36,52 +36,58 @@ internal readonly struct DescriptorLayout
     /// <summary>Lays out descriptors of a granule.</summary>
     /// <param name="granuleLog2">12, 14 or 16.</param>
     /// <param name="largeAddresses">DS or S2DS; of no effect with 64KB.</param>
-    /// <param name="physicalSizeBits">OAS.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public DescriptorLayout(int granuleLog2, bool largeAddresses, int physicalSizeBits)
+    public DescriptorLayout(int granuleLog2, bool largeAddresses)
     {
         lowMask = BitField.Mask(47, 0) & (ulong.MaxValue << granuleLog2);
         highMask = 0;
         highShift = 0;
-        FirstBlockLevel = granuleLog2 == 12 ? 1 : 2;
-        KeepsShareability = true;
         if (granuleLog2 == 16)
         {
             highMask = BitField.Mask(15, 12);
             highShift = 48 - 12;
-            if (physicalSizeBits >= 52) FirstBlockLevel = 1;
         }
         else if (largeAddresses)
         {
             lowMask |= BitField.Mask(49, 48);
             highMask = BitField.Mask(9, 8);
             highShift = 50 - 8;
-            FirstBlockLevel--;
-            KeepsShareability = false;
         }
     }
-
-    /// <summary>The lowest level number at which bits [1:0] = 0b01 are a block.</summary>
-    public int FirstBlockLevel { get; }
-
-    /// <summary>Bits [9:8] of a leaf are its shareability, and not address bits.</summary>
-    public bool KeepsShareability { get; }
 
     /// <summary>The address in a table descriptor or page; of a block too, with the bits below its size still in it.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public ulong AddressOf(ulong descriptor) => (descriptor & lowMask) | ((descriptor & highMask) << highShift);
 
-    /// <summary>True for a leaf encoding that exists at the level. The caller has ruled out table descriptors.</summary>
+    /// <summary>True where bits [9:8] of a leaf are its shareability, and not address bits.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public bool IsLeaf(ulong descriptor, int level) =>
-        (descriptor & 1) != 0 && (level == 3 ? (descriptor & 2) != 0 : level >= FirstBlockLevel);
+    public static bool KeepsShareability(int granuleLog2, bool largeAddresses) => !largeAddresses || granuleLog2 == 16;
+
+    /// <summary>True for a leaf encoding that exists at the level. The caller has ruled out table descriptors.</summary>
+    /// <param name="descriptor">The descriptor.</param>
+    /// <param name="level">-1 to 3.</param>
+    /// <param name="granuleLog2">12, 14 or 16.</param>
+    /// <param name="largeAddresses">DS or S2DS.</param>
+    /// <param name="physicalSizeBits">OAS.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool IsLeaf(ulong descriptor, int level, int granuleLog2, bool largeAddresses, int physicalSizeBits) =>
+        level == 3 ? (descriptor & 0b11) == 0b11
+        : (descriptor & 1) != 0 && level >= FirstBlockLevel(granuleLog2, largeAddresses, physicalSizeBits);
 
     /// <summary>What a descriptor is that is not a table, for those who watch.</summary>
-    public DescriptorMeaning MeaningOf(ulong descriptor, int level) =>
+    public static DescriptorMeaning MeaningOf(ulong descriptor, int level, bool isLeaf) =>
         (descriptor & 1) == 0 ? DescriptorMeaning.Invalid
-        : !IsLeaf(descriptor, level) ? DescriptorMeaning.Reserved
+        : !isLeaf ? DescriptorMeaning.Reserved
         : level == 3 ? DescriptorMeaning.Page
         : DescriptorMeaning.Block;
+
+    /// <summary>The lowest level number at which bits [1:0] = 0b01 are a block.</summary>
+    private static int FirstBlockLevel(int granuleLog2, bool largeAddresses, int physicalSizeBits) => granuleLog2 switch
+    {
+        12 => largeAddresses ? 0 : 1,
+        14 => largeAddresses ? 1 : 2,
+        _ => physicalSizeBits >= 52 ? 1 : 2,
+    };
 
     /// <summary>The level of the first table of an unconcatenated walk (Arm ARM, D8.2).</summary>
     /// <param name="inputSizeBits">64 - TxSZ.</param>

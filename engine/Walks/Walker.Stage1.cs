@@ -20,7 +20,8 @@ internal static partial class Walker
         where TTables : struct, ITableSpace
         where TTrace : struct, IWalkTrace
     {
-        bool isUpper = regime.HasTwoRanges && BitField.Test(inputAddress, 55);
+        bool hasTwoRanges = regime.HasTwoRanges;
+        bool isUpper = hasTwoRanges && BitField.Test(inputAddress, 55);
         ref readonly var range = ref isUpper ? ref regime.Stage1.Range1 : ref regime.Stage1.Range0;
         int inputSizeBits = 64 - range.SizeOffset;
         if (!IsInRange(inputAddress, inputSizeBits, range.TopByteIgnored, isUpper) || range.WalksDisabled)
@@ -32,7 +33,7 @@ internal static partial class Walker
         int granule = range.GranuleLog2;
         int stride = granule - 3;
         int outputSizeBits = regime.Stage1.OutputSizeBits;
-        var layout = new DescriptorLayout(granule, regime.Stage1.LargeAddresses, regime.OutputSizeBits);
+        var layout = new DescriptorLayout(granule, regime.Stage1.LargeAddresses);
         ulong offset = inputAddress & ((1UL << inputSizeBits) - 1);   // Without sign bits, so that the first index is right.
         ulong slotMask = ((1UL << stride) - 1) << 3;
 
@@ -76,10 +77,11 @@ internal static partial class Walker
             }
 
             if (regime.Stage1.BigEndian) descriptor = BinaryPrimitives.ReverseEndianness(descriptor);
+            ulong output = layout.AddressOf(descriptor);
             if ((descriptor & 0b11) == 0b11 && level < 3)
             {
                 trace.OnDescriptor(TranslationStage.Stage1, level, address, descriptor, DescriptorMeaning.Table);
-                table = layout.AddressOf(descriptor);
+                table = output;
                 if (table >> outputSizeBits != 0)
                 {
                     FaultAtStage1(ref result, EventType.AddressSize, level);
@@ -94,8 +96,8 @@ internal static partial class Walker
             }
 
             var leaf = new Stage1Leaf(
-                table, address, slot, descriptor, offset, (byte)(hierarchy >> DescriptorLayout.HierarchyShift), level, shift,
-                placeSizeLog2, isUpper);
+                table, address, slot, descriptor, output, offset, (byte)(hierarchy >> DescriptorLayout.HierarchyShift), level,
+                shift, placeSizeLog2, hasTwoRanges, isUpper);
             if (TryFinishStage1<TTables, TTrace>(memory, in regime, in leaf, access, ref trace, ref result)) return;
 
             // Somebody changed the descriptor: judges it anew, as it is now; a nested walk also asks anew where it is.
@@ -118,18 +120,20 @@ internal static partial class Walker
     {
         ref readonly var stage1 = ref regime.Stage1;
         ref readonly var range = ref leaf.IsUpper ? ref stage1.Range1 : ref stage1.Range0;
-        var layout = new DescriptorLayout(range.GranuleLog2, stage1.LargeAddresses, regime.OutputSizeBits);
         ulong descriptor = leaf.Descriptor;
+        bool isLeaf = DescriptorLayout.IsLeaf(
+            descriptor, leaf.Level, range.GranuleLog2, stage1.LargeAddresses, regime.OutputSizeBits);
         if (TTrace.IsEnabled)
         {
             trace.OnDescriptor(
-                TranslationStage.Stage1, leaf.Level, leaf.Address, descriptor, layout.MeaningOf(descriptor, leaf.Level));
+                TranslationStage.Stage1, leaf.Level, leaf.Address, descriptor,
+                DescriptorLayout.MeaningOf(descriptor, leaf.Level, isLeaf));
         }
 
         ulong inLeaf = (1UL << leaf.SizeLog2) - 1;
-        ulong output = layout.AddressOf(descriptor) & ~inLeaf;
+        ulong output = leaf.Output & ~inLeaf;
         bool isAccessed = (descriptor & DescriptorLayout.AccessFlag) != 0;
-        var fault = !layout.IsLeaf(descriptor, leaf.Level) ? EventType.Translation
+        var fault = !isLeaf ? EventType.Translation
             : output >> stage1.OutputSizeBits != 0 ? EventType.AddressSize
             : !isAccessed && !stage1.HardwareAccessFlag && !stage1.AccessFlagFaultDisabled ? EventType.AccessFlag
             : EventType.None;
@@ -140,7 +144,7 @@ internal static partial class Walker
         }
 
         uint restrictions = range.HierarchicalAttributesDisabled ? 0u : leaf.Hierarchy;
-        var permissions = regime.HasTwoRanges
+        var permissions = leaf.HasTwoRanges
             ? DirectPermissions.OfStage1(descriptor, restrictions, in stage1)
             : DirectPermissions.OfStage1OnePrivilege(descriptor, restrictions, in stage1);
         var granted = permissions.Granted;
@@ -174,10 +178,12 @@ internal static partial class Walker
         result.OutputAddress = output;
         result.Level = (sbyte)leaf.Level;
         result.Permissions = granted;
-        result.IsGlobal = !regime.HasTwoRanges || (descriptor & DescriptorLayout.NotGlobal) == 0;
+        result.IsGlobal = !leaf.HasTwoRanges || (descriptor & DescriptorLayout.NotGlobal) == 0;
         result.Attributes = AttributeRules.OfStage1(
             (byte)(stage1.MemoryAttributes >> (int)((descriptor & 0b111_00) << 1)),   // AttrIndx [4:2], times 8.
-            layout.KeepsShareability ? (int)(descriptor >> 8) & 0b11 : range.Shareability,
+            DescriptorLayout.KeepsShareability(range.GranuleLog2, stage1.LargeAddresses)
+                ? (int)(descriptor >> 8) & 0b11
+                : range.Shareability,
             in regime.Overrides);
         result.LeafSizeLog2 = (byte)leaf.SizeLog2;
         result.Stage1LeafSizeLog2 = (byte)leaf.SizeLog2;
@@ -225,33 +231,39 @@ internal static partial class Walker
     /// <param name="address">Physical address of the descriptor.</param>
     /// <param name="slot">Its offset in the table, in bytes.</param>
     /// <param name="descriptor">Its value.</param>
+    /// <param name="output">The address in it, not yet cut to the size of a leaf.</param>
     /// <param name="input">The input address without sign and tag.</param>
     /// <param name="hierarchy">As in <see cref="WalkStart.Hierarchy"/>.</param>
     /// <param name="level">-1 to 3.</param>
     /// <param name="sizeLog2">What a leaf of the level maps, log2.</param>
     /// <param name="placeSizeLog2">How far around the descriptor stage 2 keeps its addresses together, log2.</param>
+    /// <param name="hasTwoRanges">As the regime says.</param>
     /// <param name="isUpper">Of the range of TTB1.</param>
     private readonly struct Stage1Leaf(
         ulong table,
         ulong address,
         ulong slot,
         ulong descriptor,
+        ulong output,
         ulong input,
         byte hierarchy,
         int level,
         int sizeLog2,
         int placeSizeLog2,
+        bool hasTwoRanges,
         bool isUpper)
     {
         public readonly ulong Table = table;
         public readonly ulong Address = address;
         public readonly ulong Slot = slot;
         public readonly ulong Descriptor = descriptor;
+        public readonly ulong Output = output;
         public readonly ulong Input = input;
         public readonly int Level = level;
         public readonly int SizeLog2 = sizeLog2;
         public readonly int PlaceSizeLog2 = placeSizeLog2;
         public readonly byte Hierarchy = hierarchy;
+        public readonly bool HasTwoRanges = hasTwoRanges;
         public readonly bool IsUpper = isUpper;
     }
 }

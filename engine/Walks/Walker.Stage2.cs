@@ -62,7 +62,7 @@ internal static partial class Walker
         int outputSizeBits = regime.Stage2.OutputSizeBits;
         int level = regime.Stage2.StartLevel;
         int shift = granule + (stride * (3 - level));
-        var layout = new DescriptorLayout(granule, regime.Stage2.LargeAddresses, regime.OutputSizeBits);
+        var layout = new DescriptorLayout(granule, regime.Stage2.LargeAddresses);
         ulong table = regime.Stage2.TableBase;
         ulong slotMask = ulong.MaxValue << 3;   // The range check has bounded the first index, concatenation included.
 
@@ -78,10 +78,11 @@ internal static partial class Walker
             }
 
             if (regime.Stage2.BigEndian) descriptor = BinaryPrimitives.ReverseEndianness(descriptor);
+            ulong output = layout.AddressOf(descriptor);
             if ((descriptor & 0b11) == 0b11 && level < 3)
             {
                 trace.OnDescriptor(TranslationStage.Stage2, level, address, descriptor, DescriptorMeaning.Table);
-                table = layout.AddressOf(descriptor);
+                table = output;
                 if (table >> outputSizeBits != 0)
                 {
                     FaultAtStage2(ref result, EventType.AddressSize, in asked, level);
@@ -95,7 +96,7 @@ internal static partial class Walker
             }
 
             if (TryFinishStage2(
-                memory, in regime, in asked, address, descriptor, level, shift, ref trace, ref result, ref leaf)) return;
+                memory, in regime, in asked, address, descriptor, output, level, shift, ref trace, ref result, ref leaf)) return;
         }
     }
 
@@ -108,6 +109,7 @@ internal static partial class Walker
         in Stage2Question asked,
         ulong address,
         ulong descriptor,
+        ulong output,
         int level,
         int sizeLog2,
         ref TTrace trace,
@@ -116,30 +118,30 @@ internal static partial class Walker
         where TTrace : struct, IWalkTrace
     {
         ref readonly var stage2 = ref regime.Stage2;
-        var layout = new DescriptorLayout(stage2.GranuleLog2, stage2.LargeAddresses, regime.OutputSizeBits);
+        bool isLeaf = DescriptorLayout.IsLeaf(
+            descriptor, level, stage2.GranuleLog2, stage2.LargeAddresses, regime.OutputSizeBits);
         if (TTrace.IsEnabled)
         {
             trace.OnDescriptor(
-                TranslationStage.Stage2, level, address, descriptor, layout.MeaningOf(descriptor, level));
+                TranslationStage.Stage2, level, address, descriptor, DescriptorLayout.MeaningOf(descriptor, level, isLeaf));
         }
 
         ulong inLeaf = (1UL << sizeLog2) - 1;
-        ulong output = layout.AddressOf(descriptor) & ~inLeaf;
+        output &= ~inLeaf;
         bool isAccessed = (descriptor & DescriptorLayout.AccessFlag) != 0;
         var permissions = DirectPermissions.OfStage2(descriptor, in stage2);
         var granted = permissions.Granted;
         var denied = DirectPermissions.Required(asked.Access) & ~granted;
         var refused = denied & ~permissions.GrantedOnceDirty;
         int memAttr = (int)(descriptor >> 2) & 0xf;
-        var fault = !layout.IsLeaf(descriptor, level) ? EventType.Translation
+        var fault = !isLeaf ? EventType.Translation
             : output >> stage2.OutputSizeBits != 0 ? EventType.AddressSize
             : !isAccessed && !stage2.HardwareAccessFlag && !stage2.AccessFlagFaultDisabled ? EventType.AccessFlag
             : refused != 0 || IsRefusedDevice(in stage2, asked.Class, memAttr) ? EventType.Permission
             : EventType.None;
         if (fault != EventType.None)
         {
-            result.RefusedAsRead = fault == EventType.Permission && asked.Class == FaultClass.Input
-                && DirectPermissions.IsRefusedAsRead(asked.Access, refused);
+            result.RefusedAsRead = fault == EventType.Permission && DirectPermissions.IsRefusedAsRead(asked.Access, refused);
             FaultAtStage2(ref result, fault, in asked, level);
             return true;
         }
@@ -164,7 +166,9 @@ internal static partial class Walker
         leaf.Address = output | (asked.Ipa & inLeaf);
         leaf.Permissions = granted;
         leaf.MemAttr = (byte)memAttr;
-        leaf.Shareability = layout.KeepsShareability ? (byte)((descriptor >> 8) & 0b11) : stage2.Shareability;
+        leaf.Shareability = DescriptorLayout.KeepsShareability(stage2.GranuleLog2, stage2.LargeAddresses)
+            ? (byte)((descriptor >> 8) & 0b11)
+            : stage2.Shareability;
         leaf.SizeLog2 = (byte)sizeLog2;
         leaf.Level = (sbyte)level;
         if ((descriptor & DescriptorLayout.Contiguous) != 0)

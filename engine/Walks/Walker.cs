@@ -21,6 +21,7 @@ namespace Smmu.Fast.Walks;
 /// written through.
 /// </para>
 /// </remarks>
+[SkipLocalsInit]
 internal static partial class Walker
 {
     /// <summary>

@@ -94,9 +94,11 @@ public class InputAddressTests
         var scene = Stage1();
         scene.Regime.World = world;
         scene.Map1(Low, 0x1_0000);
+        scene.Regime.Stage1.Range1 = scene.Regime.Stage1.Range0;   // Would translate, if anybody looked.
 
         AssertTranslates(0x1_0000, scene.Walk(Low));
         AssertFault1(EventType.Translation, 0, scene.Walk(High));
+        Assert.Equal(0, scene.Walk(High).DescriptorReads);
         AssertFault1(EventType.Translation, 0, scene.Walk(Low | (1UL << 48)));
         AssertFault1(EventType.Translation, 0, scene.Walk(Low | (1UL << 55)));
         AssertFault1(EventType.Translation, 0, scene.Walk(Low | (1UL << 56)));

@@ -18,7 +18,7 @@ public class NestedFlagUpdateTests
     [Rule("AFD-13")]
     [Rule("HTTU-05")]
     [Rule("WN-16")]
-    public void EveryStage2LeafOnTheWayIsMarkedAccessed()
+    public void EveryChangedOnTheWayIsMarkedAccessed()
     {
         var scene = Scene(Stage1Flags, Stage2Flags & ~AccessFlag);
         var leaves = new List<ulong>();
@@ -98,7 +98,7 @@ public class NestedFlagUpdateTests
 
     [Fact]
     [Rule("AFD-20")]
-    public void AWriteThatStage1DeniesLeavesTheStage2LeafAlone()
+    public void AWriteThatStage1DeniesLeavesTheChangedAlone()
     {
         var scene = Scene(Stage1Flags | ReadOnly, Clean2 & ~AccessFlag);
         ulong before = scene.Memory[scene.LeafOfStage2(Ipa)];
@@ -143,7 +143,7 @@ public class NestedFlagUpdateTests
         {
             Memory = scene.Memory,
             Watched = oldLeaf,
-            Stage2Leaf = scene.LeafOfStage2(tableIpa),
+            Changed = scene.LeafOfStage2(tableIpa),
             Replacement = newPage | Stage2Flags | 0b11,
         };
 
@@ -151,6 +151,30 @@ public class NestedFlagUpdateTests
 
         Assert.Equal(before, scene.Memory[oldLeaf]);
         Assert.Equal(before & ~ReadOnly, scene.Memory[newLeaf]);
+    }
+
+    [Fact]
+    [Rule("AFD-20")]
+    [Rule("AFD-29")]
+    public void AnOutputThatStage1TakesBackBeforeItsUpdateIsNeitherAccessedNorDirty()
+    {
+        const ulong OtherIpa = 0x20_0000_1000;
+        var scene = Scene(Clean1, Clean2 & ~AccessFlag);
+        scene.Map2(OtherIpa, Physical + 0x1000, flags: Clean2 & ~AccessFlag);
+        ulong before = scene.Memory[scene.LeafOfStage2(Ipa)];
+        ulong leaf = scene.PhysicalOf(scene.TableIpa(Va, 3));
+        var mover = new Mover
+        {
+            Memory = scene.Memory,
+            Watched = leaf,
+            Changed = leaf,
+            Replacement = OtherIpa | Stage1Flags | 0b11,
+        };
+
+        AssertTranslates(Physical + 0x1000, scene.Walk(Va, AccessKind.Write, ref mover));
+
+        Assert.Equal(before, scene.Memory[scene.LeafOfStage2(Ipa)]);
+        Assert.NotEqual(0ul, scene.Memory[scene.LeafOfStage2(OtherIpa)] & Stage2Write);
     }
 
     private static WalkScene Scene(ulong stage1Flags, ulong stage2Flags)
@@ -165,20 +189,20 @@ public class NestedFlagUpdateTests
         return scene;
     }
 
-    /// <summary>Remaps the table at stage 2 as soon as its descriptor was read.</summary>
+    /// <summary>Replaces a descriptor as soon as another one, or itself, was read.</summary>
     private struct Mover : IWalkTrace
     {
         public static bool IsEnabled => true;
 
         public WalkMemory Memory;
         public ulong Watched;
-        public ulong Stage2Leaf;
+        public ulong Changed;
         public ulong Replacement;
 
         public readonly void OnDescriptor(
             TranslationStage stage, int level, ulong address, ulong descriptor, DescriptorMeaning meaning)
         {
-            if (address == Watched) Memory[Stage2Leaf] = Replacement;
+            if (address == Watched) Memory[Changed] = Replacement;
         }
 
         public readonly void OnStage2Begin(ulong ipa, FaultClass faultClass, AccessKind access)

@@ -62,17 +62,21 @@ public class WalkStartTests
         Assert.NotEqual(0, whole.LastTable.Hierarchy);
     }
 
-    [Fact]
-    public void AWalkMayBeginAtATableAndGoOnToDeeperOnes()
+    [Theory]
+    [InlineData(false, 3)]
+    [InlineData(true, 3 + (2 * 3) + 1)]   // Stage 2 for the two tables below the first, and a block for the output.
+    public void AWalkMayBeginAtATableAndGoOnToDeeperOnes(bool nested, int reads)
     {
-        var scene = Stage1();
-        scene.Map1(Va, 0x10_0000);
-        var start = new WalkStart(scene.Path[1] & ~0xfffUL, scene.Path[1] & ~0xfffUL, hierarchy: 0, level: 1);
+        var scene = nested ? Nested() : Stage1();
+        scene.Map1(Va, 0x20_0000_0000);
+        ulong tableIpa = scene.TableIpa(Va, 1) & ~0xfffUL;
+        if (nested) scene.Map2(0x20_0000_0000, 0x4000_0000, level: 1);
+        var start = new WalkStart(scene.PhysicalOf(tableIpa), tableIpa, hierarchy: 0, level: 1);
 
         var result = scene.Walk(Va, AccessKind.Read, start);
 
-        AssertTranslates(0x10_0000, result);
-        Assert.Equal(3, result.DescriptorReads);
+        AssertTranslates(nested ? 0x4000_0000UL : 0x20_0000_0000UL, result);
+        Assert.Equal(reads, result.DescriptorReads);
         Assert.Equal(3, result.LastTable.Level);
     }
 
