@@ -70,8 +70,14 @@ public sealed unsafe class DmaPort : IDisposable
     /// <inheritdoc cref="DmaScope.Translate"/>
     public TranslationResult Translate(ulong iova, AccessKind access)
     {
-        using var scope = Enter();
-        return TranslateInside(iova, access);
+        if (isClosed) ThrowClosed();
+        bool isOutermost = epoch.Enter(slot);
+        PortTlbEntry* entry = EntryOf(iova);
+        if (!IsHit(entry, iova, access)) return MissInScope(iova, access, isOutermost);
+
+        var result = ResultOf(entry, iova);   // Nothing so far could throw, so the scope ends without a try block.
+        if (isOutermost) Exit();
+        return result;
     }
 
     /// <summary>Translates many accesses of one kind in one scope.</summary>
@@ -163,16 +169,8 @@ public sealed unsafe class DmaPort : IDisposable
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal TranslationResult TranslateInside(ulong iova, AccessKind access)
     {
-        ulong page = iova >> PortTlbEntry.PageLog2;
-        PortTlbEntry* entry = entries + (page & TableMask);
-        if (entry->Page == page
-            && entry->Stamp == Volatile.Read(ref stamps->Any)
-            && (RequiredPermissions.Of(access) & ~entry->Permissions) == 0)
-        {
-            return ResultOf(entry, iova);
-        }
-
-        return Miss(iova, access, entry);
+        PortTlbEntry* entry = EntryOf(iova);
+        return IsHit(entry, iova, access) ? ResultOf(entry, iova) : Miss(iova, access, entry);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -182,12 +180,24 @@ public sealed unsafe class DmaPort : IDisposable
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static TranslationResult ResultOf(PortTlbEntry* entry, ulong iova) => new(
-        entry->Outcome,
-        entry->Output | (iova & ((1UL << PortTlbEntry.PageLog2) - 1)),
-        entry->LeafSizeLog2,
-        entry->Permissions,
-        entry->Attributes);
+    private PortTlbEntry* EntryOf(ulong iova) => entries + ((iova >> PortTlbEntry.PageLog2) & TableMask);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private bool IsHit(PortTlbEntry* entry, ulong iova, AccessKind access) =>
+        entry->Page == iova >> PortTlbEntry.PageLog2
+        && entry->Stamp == Volatile.Read(ref stamps->Any)
+        && (RequiredPermissions.Of(access) & ~TranslationResult.PermissionsOf(entry->Traits)) == 0;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static TranslationResult ResultOf(PortTlbEntry* entry, ulong iova) =>
+        new(entry->Output | (iova & ((1UL << PortTlbEntry.PageLog2) - 1)), entry->Traits);
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private TranslationResult MissInScope(ulong iova, AccessKind access, bool isOutermost)
+    {
+        using var scope = new DmaScope(this, isOutermost);
+        return Miss(iova, access, EntryOf(iova));
+    }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     private TranslationResult Miss(ulong iova, AccessKind access, PortTlbEntry* entry)
@@ -203,10 +213,7 @@ public sealed unsafe class DmaPort : IDisposable
         entry->Page = iova >> PortTlbEntry.PageLog2;
         entry->Stamp = stamp;
         entry->Output = BitField.AlignDown(result.Address.Value, PortTlbEntry.PageLog2);
-        entry->LeafSizeLog2 = result.LeafSizeLog2;
-        entry->Permissions = result.Permissions;
-        entry->Attributes = result.Attributes;
-        entry->Outcome = result.Outcome;
+        entry->Traits = result.Traits;
         return result;
     }
 

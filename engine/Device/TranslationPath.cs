@@ -178,7 +178,7 @@ internal sealed unsafe class TranslationPath
         statistics.DescriptorReads += walk.DescriptorReads;
         if (!walk.IsSuccess) return faults.Report(FaultRecords.OfWalk(in request, in regime, access, in walk));
 
-        if (cachesEnabled) Keep(in regime, in walk, lookup);
+        if (cachesEnabled) Keep(in regime, in walk, in start, lookup);
         return Success(in regime, in walk);
     }
 
@@ -190,7 +190,7 @@ internal sealed unsafe class TranslationPath
         return new WalkStart(table.Table, table.TableIpa, table.Hierarchy, table.Level);
     }
 
-    private void Keep(in TranslationRegime regime, in WalkResult walk, Lookup lookup)
+    private void Keep(in TranslationRegime regime, in WalkResult walk, in WalkStart start, Lookup lookup)
     {
         bool global = walk.IsGlobal && regime.Stage1Enabled && regime.HasAsid;
         var entry = new TlbEntry
@@ -208,6 +208,7 @@ internal sealed unsafe class TranslationPath
 
         ref readonly var last = ref walk.LastTable;
         if (!last.IsSet) return;
+        if (start.IsSet && start.Level == last.Level && start.Table == last.Table) return;   // It came from the walk cache.
         int coverage = CoverageLog2(in regime, lookup.Address, last.Level);
         walkCache.Fill(new WalkCacheEntry
         {

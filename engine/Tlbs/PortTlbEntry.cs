@@ -26,17 +26,11 @@ internal struct PortTlbEntry
     /// <summary>Output address of the page.</summary>
     public ulong Output;
 
-    /// <summary>log2 of the leaf that the page is part of; 0 in a bypass.</summary>
-    public byte LeafSizeLog2;
-
-    /// <summary>What this client may do, overrides of its stream included.</summary>
-    public AccessPermissions Permissions;
-
-    /// <summary>Memory type and shareability.</summary>
-    public MemoryAttributes Attributes;
-
-    /// <summary>Translated, or one of the bypasses.</summary>
-    public TranslationOutcome Outcome;
+    /// <summary>
+    /// <see cref="TranslationResult.Traits"/> of every answer for the page: its permissions are what this client may do,
+    /// overrides of its stream included.
+    /// </summary>
+    public ulong Traits;
 }
 
 /// <summary>Which permissions an access needs.</summary>

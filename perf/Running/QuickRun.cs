@@ -9,11 +9,17 @@ namespace Smmu.Fast.Perf.Running;
 /// <summary>Runs every benchmark for about a second, and writes the medians down as one table.</summary>
 internal static class QuickRun
 {
+    /// <summary>Iterations that the medians are taken over.</summary>
+    public const int Iterations = 11;
+
+    private static readonly IClock clock = new ThreadClock() is { IsAvailable: true } precise ? precise : Chronometer.BestClock;
+
     // Long enough that everything has reached its last tier of compilation before the first figure is taken.
     private static readonly Job shortJob = Job.Default
+        .WithClock(clock)
         .WithIterationTime(TimeInterval.FromMilliseconds(40))
         .WithWarmupCount(10)
-        .WithIterationCount(11)
+        .WithIterationCount(Iterations)
         .WithEvaluateOverhead(false);
 
     /// <summary>Runs the benchmarks.</summary>
@@ -50,7 +56,7 @@ internal static class QuickRun
             return 1;
         }
 
-        table.Write(output, string.Join(' ', ["--quick", .. patterns]));
+        table.Write(output, clock.Title, string.Join(' ', ["--quick", .. patterns]));
         return code;
     }
 }

@@ -20,14 +20,18 @@ internal sealed class ResultTable
     /// <summary>Adds the rows of one class.</summary>
     public void Add(Summary summary)
     {
-        foreach (var load in summary.Reports.GroupBy(report => LoadOf(report.BenchmarkCase)))
+        var added = new List<Row>();
+        foreach (var load in summary.Reports.Where(report => report.Success)
+            .OrderBy(report => WorkingSetOf(report.BenchmarkCase)?.Pages)
+            .ThenBy(report => WorkingSetOf(report.BenchmarkCase)?.Order)
+            .GroupBy(report => LoadOf(report.BenchmarkCase)))
         {
             double? floor = MedianOf(load, FloorName);
             double? textbook = MedianOf(load, TextbookName);
             foreach (var report in load)
             {
                 if (NameOf(report) is FloorName or TextbookName) continue;
-                rows.Add(new Row(
+                added.Add(new Row(
                     report.BenchmarkCase.Descriptor.WorkloadMethodDisplayInfo.Trim('\''),
                     load.Key,
                     floor,
@@ -36,19 +40,26 @@ internal sealed class ResultTable
                     report.GcStats.GetBytesAllocatedPerOperation(report.BenchmarkCase) ?? 0));
             }
         }
+
+        rows.AddRange(added.GroupBy(row => row.Operation).SelectMany(operation => operation));
     }
 
     /// <summary>Writes the table, and what it was measured on.</summary>
-    public void Write(TextWriter output, string arguments)
+    /// <param name="output">Takes the lines.</param>
+    /// <param name="clock">What was measured.</param>
+    /// <param name="arguments">How to get such a table.</param>
+    public void Write(TextWriter output, string clock, string arguments)
     {
         var host = HostEnvironmentInfo.GetCurrent();
         output.WriteLine("# Results");
         output.WriteLine();
-        output.WriteLine("Written by the program; [README.md](README.md) says what the columns mean. Medians of 11 iterations.");
+        output.WriteLine("Written by the program; [README.md](README.md) says what the columns mean.");
         output.WriteLine();
         output.WriteLine($"    dotnet run -c Release --project perf -- {arguments} > perf/RESULTS.md");
         output.WriteLine();
         foreach (string line in host.ToFormattedString()) output.WriteLine($"* {line}");
+        output.WriteLine($"* {host.RuntimeVersion}, {host.Architecture}");
+        output.WriteLine($"* {clock}, median of {QuickRun.Iterations} iterations");
         output.WriteLine();
         output.WriteLine("| operation | load | floor | textbook | Smmu.Fast | times textbook | bytes allocated |");
         output.WriteLine("|---|---|--:|--:|--:|--:|--:|");
@@ -64,6 +75,9 @@ internal sealed class ResultTable
 
     private static double? MedianOf(IEnumerable<BenchmarkReport> reports, string name) =>
         reports.FirstOrDefault(report => NameOf(report) == name)?.ResultStatistics!.Median;
+
+    private static WorkingSet? WorkingSetOf(BenchmarkCase benchmark) =>
+        benchmark.Parameters.Items.Select(item => item.Value).OfType<WorkingSet>().FirstOrDefault();
 
     private static string LoadOf(BenchmarkCase benchmark) => string.Join(", ", benchmark.Parameters.Items.Select(
         item => item.Value is WorkingSet or string or Enum
