@@ -29,7 +29,7 @@ public sealed class GlobalBypassTests : IDisposable
             var data = new TheoryData<uint>();
             for (uint shareability = 0; shareability < 4; shareability++) data.Add(shareability << 12);
             for (uint type = 0; type < 16; type++) data.Add(UseIncoming | 0x10 | type);
-            for (uint hints = 0; hints < 16; hints++) data.Add(UseIncoming | (hints << 8));
+            for (uint hints = 1; hints < 16; hints++) data.Add(UseIncoming | (hints << 8));
             data.Add(0x3000 | 0x1a | (0b1011 << 8));
             return data;
         }
