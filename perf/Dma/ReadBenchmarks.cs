@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using BenchmarkDotNet.Attributes;
-using Smmu.Fast.Perf.Scenes;
 using Smmu.Fast.Formats;
+using Smmu.Fast.Perf.Scenes;
 using Smmu.Fast.Scenarios.Machines;
 
 namespace Smmu.Fast.Perf.Dma;

@@ -59,6 +59,7 @@ internal sealed class ResultTable
         output.WriteLine();
         foreach (string line in host.ToFormattedString()) output.WriteLine($"* {line}");
         output.WriteLine($"* {host.RuntimeVersion}, {host.Architecture}");
+        if (SystemLoad() is { } load) output.WriteLine($"* load average {load} at the end: above 1, other work ran beside");
         output.WriteLine($"* {clock}, median of {QuickRun.Iterations} iterations");
         output.WriteLine();
         output.WriteLine("| operation | load | floor | textbook | Smmu.Fast | times textbook | bytes allocated |");
@@ -69,6 +70,12 @@ internal sealed class ResultTable
             output.WriteLine(
                 $"| {row.Operation} | {row.Load} | {Time(row.Floor)} | {Time(row.Textbook)} | {Time(row.Engine)} | {times} | {row.Allocated} |");
         }
+    }
+
+    private static string? SystemLoad()
+    {
+        const string File = "/proc/loadavg";
+        return Path.Exists(File) ? System.IO.File.ReadAllText(File).Split(' ')[0] : null;
     }
 
     private static string NameOf(BenchmarkReport report) => report.BenchmarkCase.Descriptor.WorkloadMethod.Name;
