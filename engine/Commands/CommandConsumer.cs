@@ -28,6 +28,9 @@ internal enum ConsumerStep : byte
 
     /// <summary>A command was refused: CMDQ_ERR is due.</summary>
     Error,
+
+    /// <summary>A full queue has room again: a wake-up event is due, with the gate open (IDR0.SEV).</summary>
+    WakeUp,
 }
 
 /// <summary>Consumes the Command queue step by step (IHI 0070, 4 and 7.1).</summary>
@@ -51,6 +54,7 @@ internal sealed unsafe class CommandConsumer
     private bool graceElapsed;
     private bool coversRecords;
     private bool isWaiting;
+    private bool isWakeUpDue;
     private ulong grace;
     private ulong generation;
 
@@ -107,6 +111,12 @@ internal sealed unsafe class CommandConsumer
     {
         for (int turn = 0; turn < CommandsPerTurn; turn++)
         {
+            if (isWakeUpDue)
+            {
+                isWakeUpDue = false;
+                return ConsumerStep.WakeUp;
+            }
+
             if (isWaiting) return ConsumerStep.Waiting;
             if (!HasWork || budget <= 0) return ConsumerStep.Idle;
             if (!TryFetch(out var command, out var step)) return step;
@@ -164,7 +174,7 @@ internal sealed unsafe class CommandConsumer
 
     private bool HasGraceElapsed()
     {
-        if (graceElapsed) return true;
+        if (graceElapsed || ControlBuild.Breaks(Breakage.ScopesNotAsked)) return true;
         if (!hasGrace)
         {
             grace = epoch.Start();
@@ -246,6 +256,7 @@ internal sealed unsafe class CommandConsumer
     private void Consume(ref int budget)
     {
         EndGrace();
+        isWakeUpDue |= context.Features.SEV && reader.IsFull;   // IHI 0070, 4.1.2.
         reader.Advance();
         Consumed++;
         budget--;

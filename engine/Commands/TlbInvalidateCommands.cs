@@ -55,9 +55,15 @@ internal static unsafe class TlbInvalidateCommands
 
         // A stage 2 leaf may lie under a cached stage 1 table, so S2_IPA ends the life of tables in any case.
         context.Stamps->RaiseTranslations(tables: !leafOnly || opcode == CommandOpcode.TlbiS2Ipa);
+        if (ControlBuild.Breaks(Breakage.PortsDatedFirst))
+        {
+            context.Stamps->RaiseAny();
+            ControlBuild.Linger();
+        }
+
         context.Tlb.Invalidate(in invalidation);
         if (opcode == CommandOpcode.TlbiEl2All) context.Tlb.Invalidate(El2E2hTwin(in invalidation));
-        context.Stamps->RaiseAny();
+        if (!ControlBuild.Breaks(Breakage.PortsDatedFirst)) context.Stamps->RaiseAny();
         return CommandError.None;
     }
 

@@ -204,6 +204,11 @@ public sealed unsafe class DmaPort : IDisposable
     {
         var result = path.Translate(Stream, Substream, iova, access, ref Statistics, out ulong stamp);
         if (!result.IsSuccess || stamp == 0) return result;
+        if (ControlBuild.Breaks(Breakage.StampReadLate))
+        {
+            ControlBuild.Linger();
+            stamp = Volatile.Read(ref stamps->Any);
+        }
 
         entry->Page = iova >> PortTlbEntry.PageLog2;
         entry->Stamp = stamp;

@@ -43,7 +43,7 @@ internal sealed class InterruptDelivery
     /// <summary>Does what the write of an event record asks for.</summary>
     public void AfterEvent(EventWriteResult result)
     {
-        if ((result & (EventWriteResult.Written | EventWriteResult.Deferred)) != 0) Interlocked.Increment(ref eventsRecorded);
+        if ((result & EventWriteResult.Written) != 0) Interlocked.Increment(ref eventsRecorded);
         else Interlocked.Increment(ref eventsLost);
 
         if ((result & EventWriteResult.BecameNonEmpty) != 0)
@@ -58,7 +58,7 @@ internal sealed class InterruptDelivery
     public void RaiseError(GlobalErrors error)
     {
         gate.Enter();
-        bool activated = registers.Errors.TryActivate(error);
+        bool activated = registers.TryActivate(error);
         gate.Exit();
         if (activated) AfterError(error);
     }
@@ -76,7 +76,7 @@ internal sealed class InterruptDelivery
     {
         if (sync.CS == CompletionSignal.Event)
         {
-            if (features.SEV) Raised?.Invoke(InterruptLine.WakeUpEvent);
+            if (features.SEV) WakeUp();
             return;
         }
 
@@ -88,6 +88,9 @@ internal sealed class InterruptDelivery
 
         Raised?.Invoke(InterruptLine.CommandSync);
     }
+
+    /// <summary>Wakes PEs from their WFE.</summary>
+    public void WakeUp() => Raised?.Invoke(InterruptLine.WakeUpEvent);
 
     private void Send(InterruptSource source, InterruptLine line, GlobalErrors abort)
     {
@@ -113,8 +116,8 @@ internal sealed class InterruptDelivery
         finally
         {
             gate.Enter();
-            source.EndDelivery();
             escalates = status == MemoryStatus.Aborted && registers.Errors.TryActivate(abort);
+            source.EndDelivery();   // May acknowledge a disable, which promises that the abort shows (IHI 0070, 3.18.1).
             gate.Exit();
         }
 

@@ -15,6 +15,9 @@ public enum InterruptLine
     /// <summary>A global error became active.</summary>
     GlobalError = 3,
 
-    /// <summary>No wire: the wake-up event of a CMD_SYNC with CS = SIG_SEV, which ends a WFE of the PEs (IDR0.SEV).</summary>
+    /// <summary>
+    /// No wire: the event that ends a WFE of the PEs (IDR0.SEV). Sent by a CMD_SYNC with CS = SIG_SEV, and when a full
+    /// Command queue has room again.
+    /// </summary>
     WakeUpEvent = 4,
 }

@@ -168,6 +168,10 @@ public sealed unsafe partial class SmmuDevice
                     RaiseCommandError();
                     break;
 
+                case ConsumerStep.WakeUp:
+                    SignalWakeUp();
+                    break;
+
                 default:
                     if (!wasAskedAgain || rounds-- == 0) return;
                     wasAskedAgain = false;
@@ -226,6 +230,19 @@ public sealed unsafe partial class SmmuDevice
         try
         {
             interrupts.Signal(in sync);
+        }
+        finally
+        {
+            gate.Enter();
+        }
+    }
+
+    private void SignalWakeUp()
+    {
+        gate.Exit();
+        try
+        {
+            interrupts.WakeUp();
         }
         finally
         {

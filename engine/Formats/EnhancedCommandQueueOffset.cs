@@ -5,11 +5,11 @@ namespace Smmu.Fast.Formats;
 public static class EnhancedCommandQueueOffset
 {
     /// <summary>Base of the queue, 64 bits.</summary>
-    public const int ECMDQ_BASE = 0x0000;
+    public const uint ECMDQ_BASE = 0x0000;
 
     /// <summary>Producer index, error acknowledge and enable.</summary>
-    public const int ECMDQ_PROD = 0x0008;
+    public const uint ECMDQ_PROD = 0x0008;
 
     /// <summary>Consumer index, error and enable in effect.</summary>
-    public const int ECMDQ_CONS = 0x000c;
+    public const uint ECMDQ_CONS = 0x000c;
 }

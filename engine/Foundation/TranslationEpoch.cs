@@ -97,6 +97,7 @@ internal sealed unsafe class TranslationEpoch
     {
         if (slot->Owner != ThreadToken.Current) Activate(slot);
         if ((slot->Word & 1) != 0) return false;
+        ControlBuild.NoteEntry(slot);
 
         // Not a fence: the barrier of HasElapsed stands in for it.
         Volatile.Write(ref slot->Word, (Volatile.Read(ref shared.Current) << 1) | 1);
@@ -128,10 +129,16 @@ internal sealed unsafe class TranslationEpoch
     public ulong Start() => Interlocked.Increment(ref shared.Current);   // A full fence; pairs with the one in Activate.
 
     /// <summary>Makes the ends of scopes report that somebody waits. Calls nest.</summary>
-    public void AddWaiter() => Interlocked.Increment(ref shared.Waiters);
+    public void AddWaiter()
+    {
+        if (!ControlBuild.Breaks(Breakage.WaiterNotAnnounced)) Interlocked.Increment(ref shared.Waiters);
+    }
 
     /// <summary>Takes one <see cref="AddWaiter"/> back.</summary>
-    public void RemoveWaiter() => Interlocked.Decrement(ref shared.Waiters);
+    public void RemoveWaiter()
+    {
+        if (!ControlBuild.Breaks(Breakage.WaiterNotAnnounced)) Interlocked.Decrement(ref shared.Waiters);
+    }
 
     /// <summary>True when that is plain to see: every active participant of another thread has shown the number.</summary>
     public bool HasElapsedAtOnce(ulong grace) => !HasForeignActive(grace) && !HasOpenScope(grace);
@@ -139,7 +146,7 @@ internal sealed unsafe class TranslationEpoch
     /// <summary>True when every scope that began before the grace period has ended. Never waits for one.</summary>
     public bool HasElapsed(ulong grace)
     {
-        if (!HasForeignActive(grace)) return !HasOpenScope(grace);
+        if (!HasForeignActive(grace) || ControlBuild.Breaks(Breakage.BarrierLeftOut)) return !HasOpenScope(grace);
 
         long deadline = Stopwatch.GetTimestamp() + SpinTicks;
         do
@@ -190,7 +197,7 @@ internal sealed unsafe class TranslationEpoch
         for (int i = 0; i < high; i++)
         {
             ulong word = Volatile.Read(ref slots[i].Word);
-            if ((word & 1) != 0 && word >> 1 < grace) return true;
+            if ((word & 1) != 0 && word >> 1 < grace && !ControlBuild.HidesEntry(slots + i)) return true;
         }
 
         return false;

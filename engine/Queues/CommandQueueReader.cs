@@ -48,6 +48,9 @@ internal sealed unsafe class CommandQueueReader
     /// <summary>True when there is something to consume: no command, or indexes without sense, are nothing (QUE-13).</summary>
     public bool HasWork => !layout.IsEmpty(producer, consumer) && !layout.IsInconsistent(producer, consumer);
 
+    /// <summary>True when software has no room for another command.</summary>
+    public bool IsFull => layout.IsFull(producer, consumer);
+
     /// <summary>Physical address of the command at CONS.</summary>
     public ulong CurrentAddress => layout.AddressOf(consumer);
 

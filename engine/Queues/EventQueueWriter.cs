@@ -11,26 +11,26 @@ internal enum EventWriteResult : byte
     /// <summary>Nothing: the queue is off, or stopped by an abort that was not acknowledged.</summary>
     Discarded = 0,
 
-    /// <summary>At least one record is in the queue.</summary>
+    /// <summary>The record is in the queue; PROD covers it as soon as it covers those before it.</summary>
     Written = 1 << 0,
 
-    /// <summary>A record took the queue from empty to non-empty: its interrupt is due.</summary>
+    /// <summary>PROD took the queue from empty to non-empty: its interrupt is due.</summary>
     BecameNonEmpty = 1 << 1,
 
-    /// <summary>A record was lost because the queue was full.</summary>
+    /// <summary>The record was lost because the queue was full.</summary>
     Lost = 1 << 2,
 
-    /// <summary>The write of a record aborted: EVENTQ_ABT_ERR is due.</summary>
+    /// <summary>The write of this or another record aborted: EVENTQ_ABT_ERR is due.</summary>
     Aborted = 1 << 3,
-
-    /// <summary>Another thread is on its way to the queue and takes the record along.</summary>
-    Deferred = 1 << 4,
 }
 
-/// <summary>The SMMU's end of an Event queue: many threads bring records, which appear one by one (IHI 0070, 7.2 and 7.4).</summary>
+/// <summary>The SMMU's end of an Event queue: many threads bring records, which appear one by one (IHI 0070, 7.2, 7.4).</summary>
 /// <remarks>
-/// A gate orders the writers. Queue memory that only the host's bus can reach is written with the gate open: one thread
-/// goes, and records that come meanwhile wait in a short list that it empties before it is done.
+/// A record takes its slot behind a gate. Queue memory that only the host can reach is then written with the gate open, by
+/// several threads at once; nobody waits for them. PROD covers a slot once it and all slots before it are written. After an
+/// abort the slots from the aborted one on are given up, and no slot is taken before the last write under way has ended, so
+/// that no late write lands on a newer record. For the same reason the queue counts as active, which guards its registers,
+/// as long as a write is under way.
 /// </remarks>
 internal sealed unsafe class EventQueueWriter
 {
@@ -38,28 +38,39 @@ internal sealed unsafe class EventQueueWriter
     private const int EntryWords = 4;
     private const uint IndexMask = 0xf_ffff;
     private const uint OverflowFlag = 1u << 31;
-    private const int PendingCapacity = 64;
+
+    // Host code that is entered to write a record may cause another one, whose write enters it again. A guest can arrange
+    // that by aiming the queue at the doorbell of a device; the record beyond this depth meets an abort.
+    private const int DeepestNesting = 4;
+
+    [ThreadStatic]
+    private static int hostWritesOfThread;
 
     private readonly GuestMemory memory;
     private readonly int largestLog2;
     private readonly int outputBits;
-    private readonly EventRecord[] pending = new EventRecord[PendingCapacity];
+    private readonly ulong[] writtenSlots;   // A bit for each slot between PROD and "reserved"; others are of no meaning.
 
     private SpinGate gate;
     private ulong baseRegister;
     private uint producer;
+    private uint reserved;   // Index of the next slot to take: PROD, or ahead of it by the writes under way.
     private uint consumer;
     private QueueLayout layout;
     private bool enabled;
     private bool stopped;
-    private bool hostWriteInProgress;
-    private int pendingCount;
+    private bool isDraining;
+    private bool isAbortDue;
+    private bool isOverflowDue;
+    private int writesUnderWay;
+    private ulong generation;   // Grows with each reset; writes that a reset overtakes leave no trace.
 
     public EventQueueWriter(GuestMemory memory, int largestLog2, int outputBits)
     {
         this.memory = memory;
         this.largestLog2 = largestLog2;
         this.outputBits = outputBits;
+        writtenSlots = new ulong[Math.Max(1, (1 << largestLog2) / 64)];
         WriteBase(0);
     }
 
@@ -76,7 +87,22 @@ internal sealed unsafe class EventQueueWriter
     /// True while records that were brought may not be visible yet, because a thread is out in host code with one. That
     /// thread is inside a scope.
     /// </summary>
-    public bool HasWritesUnderWay => Volatile.Read(ref hostWriteInProgress);
+    public bool HasWritesUnderWay => Volatile.Read(ref writesUnderWay) != 0;
+
+    /// <summary>
+    /// CR0ACK.EVENTQEN: stays set after EVENTQEN was cleared until records that have their slot are visible, and aborts show
+    /// in GERROR (IHI 0070, 6.3.9.4).
+    /// </summary>
+    public bool IsActive
+    {
+        get
+        {
+            gate.Enter();
+            bool active = enabled || writesUnderWay != 0 || isAbortDue;
+            gate.Exit();
+            return active;
+        }
+    }
 
     /// <summary>Takes a write of EVENTQ_BASE; the caller has judged the guard.</summary>
     public void WriteBase(ulong value)
@@ -84,7 +110,7 @@ internal sealed unsafe class EventQueueWriter
         gate.Enter();
         Volatile.Write(ref baseRegister, value);
         layout = new QueueLayout(value, largestLog2, EntryLog2, outputBits);
-        Volatile.Write(ref producer, producer & (OverflowFlag | layout.UsedMask));
+        SetProducer(producer);
         gate.Exit();
     }
 
@@ -92,7 +118,7 @@ internal sealed unsafe class EventQueueWriter
     public void WriteProducer(uint value)
     {
         gate.Enter();
-        Volatile.Write(ref producer, value & (OverflowFlag | layout.UsedMask));
+        SetProducer(value);
         gate.Exit();
     }
 
@@ -104,12 +130,20 @@ internal sealed unsafe class EventQueueWriter
         gate.Exit();
     }
 
-    /// <summary>Follows EVENTQEN. When it returns with false, nothing is written any more.</summary>
+    /// <summary>Follows EVENTQEN. Once it is clear no record takes a slot; <see cref="IsActive"/> tells of others.</summary>
     public void SetEnabled(bool value)
     {
         gate.Enter();
         enabled = value;
-        if (!value) pendingCount = 0;   // Records that are not committed are lost with the queue (EVT-32).
+        gate.Exit();
+    }
+
+    /// <summary>Takes note that EVENTQ_ABT_ERR shows the abort that a write reported.</summary>
+    public void AcceptAbortShown()
+    {
+        gate.Enter();
+        isAbortDue = false;
+        stopped = true;
         gate.Exit();
     }
 
@@ -124,8 +158,15 @@ internal sealed unsafe class EventQueueWriter
     /// <summary>Returns to the reset state.</summary>
     public void Reset()
     {
-        SetEnabled(false);
-        ResumeAfterAbort();
+        gate.Enter();
+        generation++;
+        enabled = false;
+        stopped = false;
+        isDraining = false;
+        isAbortDue = false;
+        isOverflowDue = false;
+        writesUnderWay = 0;
+        gate.Exit();
         WriteBase(0);
         WriteProducer(0);
         WriteConsumer(0);
@@ -135,54 +176,44 @@ internal sealed unsafe class EventQueueWriter
     public EventWriteResult Write(in EventRecord record)
     {
         gate.Enter();
-        if (hostWriteInProgress)
-        {
-            bool room = pendingCount < PendingCapacity && enabled;
-            if (room) pending[pendingCount++] = record;
-            gate.Exit();
-            return room ? EventWriteResult.Deferred : EventWriteResult.Lost;
-        }
-
-        var result = WriteBehindGate(record);
-        for (int next = 0; next < pendingCount; next++) result |= WriteBehindGate(pending[next]);
-        pendingCount = 0;
-        Volatile.Write(ref hostWriteInProgress, false);   // Only now: records that waited are visible or lost.
+        var result = WriteBehindGate(in record);
         gate.Exit();
         return result;
     }
 
-    // Enters and leaves with the gate closed.
-    private EventWriteResult WriteBehindGate(EventRecord record)
+    private EventWriteResult WriteBehindGate(in EventRecord record)
     {
-        if (!enabled || stopped) return EventWriteResult.Discarded;
-        if (layout.IsFull(producer, consumer)) return Overflow();
+        if (!enabled || stopped || isDraining) return EventWriteResult.Discarded;
+        if (layout.IsFull(reserved, consumer)) return Overflow();
+
+        uint index = reserved;
+        ulong began = generation;
+        SetWritten(index, false);
+        reserved = layout.Next(index);
+        writesUnderWay++;
 
         ulong* words = stackalloc ulong[EntryWords];
         (words[0], words[1], words[2], words[3]) = (record.Word0, record.Word1, record.Word2, record.Word3);
-        ulong address = layout.AddressOf(producer);
-        var status = memory.TryWriteStructureDirect(address, words, EntryWords);
-        if (status == MemoryStatus.NeedsHost) status = WriteThroughHost(address, words);
-        if (status == MemoryStatus.Aborted)
+        if (ControlBuild.Breaks(Breakage.ProducerFirst))
         {
-            stopped = true;
-            return EventWriteResult.Aborted;
+            Volatile.Write(ref producer, (producer & OverflowFlag) | reserved);
+            ControlBuild.Linger();
         }
 
-        // The queue may have been switched off, and set up anew, while the host was asked.
-        if (!enabled || layout.AddressOf(producer) != address) return EventWriteResult.Discarded;
-        bool wasEmpty = layout.IsEmpty(producer, consumer);
-        uint next = (producer & OverflowFlag) | layout.Next(producer & layout.UsedMask);
-
-        // Release; pairs with the driver's read of EVENTQ_PROD: the record is in memory before the index covers it (RQ-46).
-        Volatile.Write(ref producer, next);
-        return EventWriteResult.Written | (wasEmpty ? EventWriteResult.BecameNonEmpty : 0);
+        var status = memory.TryWriteStructureDirect(layout.AddressOf(index), words, EntryWords);
+        if (status == MemoryStatus.NeedsHost) status = WriteThroughHost(index, words);
+        return began == generation ? Complete(index, status) : EventWriteResult.Discarded;
     }
 
-    private MemoryStatus WriteThroughHost(ulong address, ulong* words)
+    // Opens the gate meanwhile.
+    private MemoryStatus WriteThroughHost(uint index, ulong* words)
     {
-        hostWriteInProgress = true;
-        gate.Exit();
+        if (hostWritesOfThread == DeepestNesting) return MemoryStatus.Aborted;
+        ulong began = generation;
+        ulong address = layout.AddressOf(index);
         bool done;
+        hostWritesOfThread++;
+        gate.Exit();
         try
         {
             done = memory.TryWriteStructure(address, words, EntryWords);
@@ -190,19 +221,98 @@ internal sealed unsafe class EventQueueWriter
         catch
         {
             gate.Enter();
-            hostWriteInProgress = false;
-            pendingCount = 0;
+            if (began == generation) GiveUp(index);
             gate.Exit();   // The host's own exception leaves with the gate open.
             throw;
+        }
+        finally
+        {
+            hostWritesOfThread--;
         }
 
         gate.Enter();
         return done ? MemoryStatus.Done : MemoryStatus.Aborted;
     }
 
+    private EventWriteResult Complete(uint index, MemoryStatus status)
+    {
+        var result = EventWriteResult.Discarded;
+        if (status == MemoryStatus.Aborted)
+        {
+            stopped = true;
+            isAbortDue = true;
+            GiveUp(index);
+        }
+        else
+        {
+            if (IsReserved(index)) result = EventWriteResult.Written | Publish(index);
+            EndWrite();
+        }
+
+        return isAbortDue && writesUnderWay == 0 ? result | EventWriteResult.Aborted : result;
+    }
+
+    // The slot stays empty, so PROD cannot pass it, and what lies behind it is lost (IHI 0070, 7.2.2).
+    private void GiveUp(uint index)
+    {
+        if (IsReserved(index)) reserved = index;
+        isDraining = true;
+        isOverflowDue = false;
+        EndWrite();
+    }
+
+    private void EndWrite()
+    {
+        Invariant.Holds(writesUnderWay > 0);
+        writesUnderWay--;
+        if (writesUnderWay == 0) isDraining = false;
+    }
+
+    private EventWriteResult Publish(uint index)
+    {
+        SetWritten(index, true);
+        uint first = producer & layout.UsedMask;
+        uint next = first;
+        while (next != reserved && IsWritten(next)) next = layout.Next(next);
+        if (next == first) return EventWriteResult.Discarded;
+
+        uint flag = producer & OverflowFlag;
+        if (isOverflowDue && next == reserved)
+        {
+            isOverflowDue = false;
+            flag = ~consumer & OverflowFlag;
+        }
+
+        bool wasEmpty = layout.IsEmpty(producer, consumer);
+
+        // Release; pairs with the driver's read of EVENTQ_PROD: the record is in memory before the index covers it (RQ-46).
+        Volatile.Write(ref producer, flag | next);
+        return wasEmpty ? EventWriteResult.BecameNonEmpty : EventWriteResult.Discarded;
+    }
+
+    // The flag never shows before PROD shows the queue as full (IHI 0070, 7.4).
     private EventWriteResult Overflow()
     {
-        if (((producer ^ consumer) & OverflowFlag) == 0) Volatile.Write(ref producer, producer ^ OverflowFlag);
+        if (reserved != (producer & layout.UsedMask)) isOverflowDue = true;
+        else Volatile.Write(ref producer, (producer & ~OverflowFlag) | (~consumer & OverflowFlag));
         return EventWriteResult.Lost;
     }
+
+    private void SetProducer(uint value)
+    {
+        reserved = value & layout.UsedMask;
+        Volatile.Write(ref producer, value & (OverflowFlag | layout.UsedMask));
+    }
+
+    private bool IsReserved(uint index) => layout.Count(index, producer) < layout.Count(reserved, producer);
+
+    private bool IsWritten(uint index) => BitField.Test(writtenSlots[SlotOf(index) / 64], SlotOf(index) % 64);
+
+    private void SetWritten(uint index, bool value)
+    {
+        int slot = SlotOf(index);
+        writtenSlots[slot / 64] = BitField.Set(writtenSlots[slot / 64], slot % 64, slot % 64, value ? 1UL : 0);
+    }
+
+    private int SlotOf(uint index) => (int)index & (layout.Entries - 1);
 }

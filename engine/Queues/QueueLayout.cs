@@ -43,8 +43,11 @@ internal readonly struct QueueLayout
     /// <summary>True when index and wrap flag agree (QUE-02).</summary>
     public bool IsEmpty(uint producer, uint consumer) => QueuePointer.IsEmpty(producer, consumer, Log2Size);
 
+    /// <summary>How many entries lie between; more than <see cref="Entries"/> when the indexes are inconsistent (QUE-13).</summary>
+    public uint Count(uint producer, uint consumer) => QueuePointer.Count(producer, consumer, Log2Size);
+
     /// <summary>True when there is no room: full, or inconsistent, which acts as full (QUE-13).</summary>
-    public bool IsFull(uint producer, uint consumer) => QueuePointer.Count(producer, consumer, Log2Size) >= 1u << Log2Size;
+    public bool IsFull(uint producer, uint consumer) => Count(producer, consumer) >= 1u << Log2Size;
 
     /// <summary>True when no run of entries can be meant by the indexes.</summary>
     public bool IsInconsistent(uint producer, uint consumer) => !QueuePointer.IsConsistent(producer, consumer, Log2Size);

@@ -17,6 +17,8 @@ internal sealed class InterruptSource
     private uint data;
     private uint attributes;
     private int deliveries;
+    private bool isEnabled;
+    private bool isAcknowledged;
 
     /// <summary>Makes a source.</summary>
     /// <param name="hasMsi">IDR0.MSI; without it the registers are RES0.</param>
@@ -30,10 +32,19 @@ internal sealed class InterruptSource
     }
 
     /// <summary>The IRQEN bit.</summary>
-    public bool IsEnabled { get; private set; }
+    public bool IsEnabled
+    {
+        get => Volatile.Read(ref isEnabled);
+        private set => Volatile.Write(ref isEnabled, value);
+    }
 
     /// <summary>The IRQEN bit as IRQ_CTRLACK shows it.</summary>
-    public bool IsAcknowledged { get; private set; }
+    /// <remarks>Release and acquire: who reads the acknowledge without the gate finds the deliveries before it done.</remarks>
+    public bool IsAcknowledged
+    {
+        get => Volatile.Read(ref isAcknowledged);
+        private set => Volatile.Write(ref isAcknowledged, value);
+    }
 
     /// <summary>IRQ_CFG0.</summary>
     public ulong AddressRegister => Volatile.Read(ref address);

@@ -43,10 +43,12 @@ internal sealed class PageRequestRegisters
         Volatile.Write(ref consumer, 0);
     }
 
-    /// <summary>Takes a write of PRIQ_BASE, unless PRIQEN is set.</summary>
-    public void WriteBase(ulong value, bool enabled)
+    /// <summary>Takes a write of PRIQ_BASE, unless PRIQEN is set or the queue is preset.</summary>
+    public void WriteBase(ulong value, bool guarded)
     {
-        if (implemented && !enabled) Volatile.Write(ref baseRegister, value & baseMask);
+        if (!implemented || guarded) return;
+        Volatile.Write(ref baseRegister, value & baseMask);
+        Volatile.Write(ref producer, producer & UsedMask);   // QUE-12.
     }
 
     /// <summary>Takes a write of PRIQ_PROD, unless PRIQEN is set.</summary>

@@ -10,7 +10,8 @@ namespace Smmu.Fast.Registers;
 /// <summary>The Non-secure programming interface: state of all registers, and what a write sets going (IHI 0070, 6).</summary>
 /// <remarks>
 /// Writes come behind the control gate; reads come from any thread at any time and see each register whole. Updates are
-/// complete when the write returns, so that CR0ACK always equals CR0 (CTL-04, EN-04).
+/// complete when the write returns, so that CR0ACK equals CR0 (CTL-04, EN-04). There is one exception: EVENTQEN is not
+/// acknowledged as clear while the host still writes records.
 /// </remarks>
 internal sealed unsafe partial class RegisterFile
 {
@@ -114,10 +115,16 @@ internal sealed unsafe partial class RegisterFile
 
     private bool IsSmmuEnabled => (control0 & SmmuEnable) != 0;
 
+    private bool IsEventQueueActive => (control0 & EventQueueEnable) != 0 || events.IsActive;
+
+    private uint Acknowledge0 =>
+        (Volatile.Read(ref control0) & ~EventQueueEnable) | (events.IsActive ? EventQueueEnable : 0);
+
     /// <summary>Returns every register to its reset state, and forgets what rests on the old ones.</summary>
     public void Reset()
     {
         WriteControl0(0);
+        events.Reset();
         WriteControl1(0);
         WriteControl2(0);
         WriteTableBase(0);
@@ -127,10 +134,17 @@ internal sealed unsafe partial class RegisterFile
         EventQueueInterrupt.Reset();
         PageRequestInterrupt.Reset();
         PageRequests.Reset();
-        events.Reset();
         commands.Reset();
         consumer.SetStopped(false);
         PublishTranslationControl(globalBypassReset);
+    }
+
+    /// <summary>Activates an error; false when it is active already.</summary>
+    public bool TryActivate(GlobalErrors error)
+    {
+        bool activated = Errors.TryActivate(error);
+        if (error == GlobalErrors.EVENTQ_ABT_ERR) events.AcceptAbortShown();
+        return activated;
     }
 
     /// <summary>Writes a 32-bit register, or half of a 64-bit one. Offsets without a register ignore it.</summary>
@@ -177,7 +191,9 @@ internal sealed unsafe partial class RegisterFile
             case RegisterOffset.CMDQ_BASE: WriteCommandBase(value); return true;
             case RegisterOffset.EVENTQ_BASE: WriteEventBase(value); return true;
             case RegisterOffset.EVENTQ_IRQ_CFG0: EventQueueInterrupt.WriteAddress(value); return true;
-            case RegisterOffset.PRIQ_BASE: PageRequests.WriteBase(value, IsPageRequestQueueEnabled); return true;
+            case RegisterOffset.PRIQ_BASE:
+                PageRequests.WriteBase(value, IsPageRequestQueueEnabled || features.QUEUES_PRESET);
+                return true;
             case RegisterOffset.PRIQ_IRQ_CFG0: PageRequestInterrupt.WriteAddress(value); return true;
             default: return false;
         }
@@ -216,8 +232,8 @@ internal sealed unsafe partial class RegisterFile
 
     private void WriteControl1(uint value)
     {
-        const uint AnyQueue = CommandQueueEnable | EventQueueEnable | PageRequestQueueEnable;
-        uint writable = (IsSmmuEnabled ? 0 : TableAttributes) | ((control0 & AnyQueue) != 0 ? 0 : QueueAttributes);
+        bool anyQueue = (control0 & (CommandQueueEnable | PageRequestQueueEnable)) != 0 || IsEventQueueActive;
+        uint writable = (IsSmmuEnabled ? 0 : TableAttributes) | (anyQueue ? 0 : QueueAttributes);
         Volatile.Write(ref control1, (control1 & ~writable) | (value & writable));
     }
 
@@ -284,12 +300,12 @@ internal sealed unsafe partial class RegisterFile
 
     private void WriteEventBase(ulong value)
     {
-        if ((control0 & EventQueueEnable) == 0 && !features.QUEUES_PRESET) events.WriteBase(value & queueBaseMask);
+        if (!IsEventQueueActive && !features.QUEUES_PRESET) events.WriteBase(value & queueBaseMask);
     }
 
     private void WriteEventProducer(uint value)
     {
-        if ((control0 & EventQueueEnable) == 0) events.WriteProducer(value);
+        if (!IsEventQueueActive) events.WriteProducer(value);
     }
 
     private StreamControls MakeStreamControls() => new(

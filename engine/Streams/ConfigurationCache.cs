@@ -66,7 +66,7 @@ internal sealed unsafe class ConfigurationCache : IDisposable
     /// <summary>Keeps an answer that was made after the stamp was read.</summary>
     public void Fill(StreamId stream, SubstreamId? substream, ulong stamp, in ResolvedStream resolved)
     {
-        if (resolved.Disposition == StreamDisposition.Fault) return;
+        if (resolved.Event != EventType.None) return;
         ulong key = KeyOf(stream, substream);
         Entry* entry = entries + IndexOf(key);
         int version = Volatile.Read(ref entry->Version);

@@ -24,7 +24,10 @@ internal struct ResolvedStream
 {
     public StreamDisposition Disposition;
 
-    /// <summary>The fault, for <see cref="StreamDisposition.Fault"/>.</summary>
+    /// <summary>
+    /// The fault, for <see cref="StreamDisposition.Fault"/>; of a <see cref="StreamDisposition.Abort"/>, C_BAD_STREAMID when
+    /// that is what RECINVSID = 0 keeps quiet about.
+    /// </summary>
     public EventType Event;
 
     /// <summary>Physical address of the read that aborted, for the fetch events.</summary>

@@ -31,7 +31,7 @@ internal static unsafe class StreamResolver
         {
             bool silent = fault == EventType.BadStreamId && !controls.RecordInvalidStreams;
             resolved.Disposition = silent ? StreamDisposition.Abort : StreamDisposition.Fault;
-            resolved.Event = silent ? EventType.None : fault;
+            resolved.Event = fault;
             resolved.FetchAddress = fault == EventType.StreamTableEntryFetch ? fetchAddress : 0;
             return;
         }

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Smmu.Fast.Foundation;
 
 namespace Smmu.Fast.Tlbs;
 
@@ -36,7 +37,10 @@ internal struct InvalidationStamps
     [FieldOffset(24)] public ulong Configuration;
 
     /// <summary>Raises <see cref="Any"/>.</summary>
-    public void RaiseAny() => Volatile.Write(ref Any, Any + 1);
+    public void RaiseAny()
+    {
+        if (!ControlBuild.Breaks(Breakage.StampNotRaised)) Volatile.Write(ref Any, Any + 1);
+    }
 
     /// <summary>Raises what a TLB invalidation touches; <see cref="RaiseAny"/> follows when the caches were searched.</summary>
     public void RaiseTranslations(bool tables)

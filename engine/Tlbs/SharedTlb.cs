@@ -70,12 +70,13 @@ internal sealed unsafe class SharedTlb : IDisposable
     public void Fill(in TlbEntry entry, ref readonly InvalidationStamps stamps, ulong stamp)
     {
         Invariant.Holds(entry.SizeLog2 is >= 12 and < 64);
+        if (ControlBuild.Breaks(Breakage.FillNotDated)) ControlBuild.Linger();
         Announce(in entry);
         int set = SetOf(entry.Tag, entry.Page, entry.SizeLog2);
         int version = Volatile.Read(ref versions[set]);
         if ((version & 1) != 0 || Interlocked.CompareExchange(ref versions[set], version + 1, version) != version) return;
 
-        if (Volatile.Read(in stamps.Translations) == stamp)
+        if (Volatile.Read(in stamps.Translations) == stamp || ControlBuild.Breaks(Breakage.FillNotDated))
         {
             TlbEntry* ways = entries + (set * Ways);
             ways[Victim(ways, in entry, version)] = entry;
@@ -117,6 +118,13 @@ internal sealed unsafe class SharedTlb : IDisposable
         {
             if (ways[way].Tag != tag || ways[way].Page != page || ways[way].SizeLog2 != sizeLog2) continue;
             entry = ways[way];
+            if (ControlBuild.Breaks(Breakage.CopyNotRechecked))
+            {
+                ControlBuild.Linger();   // As if the copy took that long.
+                entry.Output = ways[way].Output;
+                return true;
+            }
+
             Volatile.ReadBarrier();   // The copy is complete before the version is read again.
             if ((version & 1) == 0 && Volatile.Read(ref versions[set]) == version
                 && entry.Tag == tag && entry.Page == page && entry.SizeLog2 == sizeLog2) return true;

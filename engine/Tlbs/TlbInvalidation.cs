@@ -35,9 +35,6 @@ internal readonly struct TlbInvalidation
     /// <summary>True when the addresses are IPAs and entries of stage 2 alone are meant.</summary>
     public bool ByIntermediateAddress { get; init; }
 
-    /// <summary>True when table descriptors on the way go as well: Leaf = 0, or no address at all.</summary>
-    public bool IncludeTables { get; init; }
-
     /// <summary>True when the entry has to go.</summary>
     public bool Matches(in TlbEntry entry)
     {

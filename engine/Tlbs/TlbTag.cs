@@ -1,6 +1,6 @@
 using System.Runtime.CompilerServices;
-using Smmu.Fast.Foundation;
 using Smmu.Fast.Formats;
+using Smmu.Fast.Foundation;
 
 namespace Smmu.Fast.Tlbs;
 
@@ -9,6 +9,7 @@ internal static class TlbTag
 {
     // [15:0] ASID  [31:16] VMID  [35:32] StreamWorld  [37:36] Security state  [38] ASET, of global entries only
     // [39] global  [40] stage 1 took part  [41] stage 2 took part
+    // [45:42] MemAttr  [46] MTCFG  [50:47] ALLOCCFG  [52:51] SHCFG: overrides that the kept attributes rest on, else 0
     private const int VmidShift = 16;
     private const int WorldShift = 32;
     private const int SecurityShift = 36;
@@ -16,6 +17,10 @@ internal static class TlbTag
     private const int GlobalBit = 39;
     private const int Stage1Bit = 40;
     private const int Stage2Bit = 41;
+    private const int MemoryTypeShift = 42;
+    private const int ReplaceTypeBit = 46;
+    private const int AllocationHintsShift = 47;
+    private const int ShareabilityShift = 51;
 
     public const ulong AsidMask = 0xffff;
     public const ulong VmidMask = 0xffffUL << VmidShift;
@@ -52,6 +57,21 @@ internal static class TlbTag
             | ((ulong)regime.Security << SecurityShift)
             | (regime.HasVmid ? (ulong)regime.Vmid << VmidShift : 0)
             | (regime.Stage1Enabled ? Stage1 : 0)
-            | (regime.Stage2Enabled ? Stage2 : 0);
+            | (regime.Stage2Enabled ? Stage2 : 0)
+            | Overrides(in regime);
+    }
+
+    // Overrides of the STE change with CMD_CFGI alone (CACHE-15), and streams that share all other tags have their own: so
+    // the ones that shaped the attributes of an entry are part of its tag. Commands do not compare them. Stage 1 takes no
+    // more than allocation hints of its input, and those only when ALLOCCFG sets them.
+    private static ulong Overrides(in TranslationRegime regime)
+    {
+        const int HintsAreSet = 0b1000;
+        ref readonly var overrides = ref regime.Overrides;
+        bool hintsAreSet = (overrides.AllocationHints & HintsAreSet) != 0;
+        if (regime.Stage1Enabled && !hintsAreSet) return 0;
+        return (overrides.ReplaceMemoryType ? (1UL << ReplaceTypeBit) | ((ulong)overrides.MemoryType << MemoryTypeShift) : 0)
+            | (hintsAreSet ? (ulong)overrides.AllocationHints << AllocationHintsShift : 0)
+            | (regime.Stage1Enabled ? 0 : (ulong)overrides.Shareability << ShareabilityShift);
     }
 }

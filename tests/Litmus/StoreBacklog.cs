@@ -1,0 +1,21 @@
+namespace Smmu.Fast.Tests.Litmus;
+
+/// <summary>Keeps a processor's store buffer busy, so that the next store of the thread takes long to become visible.</summary>
+/// <remarks>Stores leave the buffer in order on x86, and those made here miss the caches.</remarks>
+internal sealed class StoreBacklog
+{
+    private const int Bytes = 64 << 20;
+    private const int MostStores = 48;
+
+    private readonly byte[] memory = new byte[Bytes];
+    private readonly Random random;
+
+    public StoreBacklog(Random random) => this.random = random;
+
+    /// <summary>Makes a few stores.</summary>
+    public void Grow()
+    {
+        int stores = random.Next(MostStores);
+        for (int i = 0; i < stores; i++) memory[random.Next(Bytes)] = (byte)i;
+    }
+}
