@@ -5,9 +5,9 @@ namespace Smmu.Fast.Tlbs;
 
 /// <summary>One translation as the shared TLB keeps it.</summary>
 /// <remarks>
-/// It holds nothing that a configuration invalidation alone must change (CACHE-15): no fault flags, no attribute
-/// overrides. A fragment, such as a 4 KiB piece of a 2 MiB stage 1 block over 4 KiB stage 2 pages, remembers the size of
-/// both leaves and dies with either (CMD-TLBI-36, CMD-TLBI-37).
+/// It holds nothing that a configuration invalidation alone must change (CACHE-15): no fault flags, and attribute overrides
+/// are part of the tag where the attributes depend on them. A fragment, such as a 4 KiB piece of a 2 MiB stage 1 block over
+/// 4 KiB stage 2 pages, remembers the size of both leaves and dies with either (CMD-TLBI-36, CMD-TLBI-37).
 /// </remarks>
 [StructLayout(LayoutKind.Sequential, Size = SizeBytes)]
 internal struct TlbEntry
@@ -35,6 +35,6 @@ internal struct TlbEntry
     /// <summary>What all enabled stages together permit, before overrides of the stream.</summary>
     public AccessPermissions Permissions;
 
-    /// <summary>Memory type and shareability.</summary>
+    /// <summary>Memory type and shareability, after the overrides that the tag names.</summary>
     public MemoryAttributes Attributes;
 }

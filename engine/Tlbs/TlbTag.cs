@@ -9,6 +9,7 @@ internal static class TlbTag
 {
     // [15:0] ASID  [31:16] VMID  [35:32] StreamWorld  [37:36] Security state  [38] ASET, of global entries only
     // [39] global  [40] stage 1 took part  [41] stage 2 took part
+    // [42] MTCFG  [46:43] MemAttr  [50:47] ALLOCCFG  [52:51] SHCFG, where they are part of what is cached
     private const int VmidShift = 16;
     private const int WorldShift = 32;
     private const int SecurityShift = 36;
@@ -16,6 +17,7 @@ internal static class TlbTag
     private const int GlobalBit = 39;
     private const int Stage1Bit = 40;
     private const int Stage2Bit = 41;
+    private const int OverridesShift = 42;
 
     public const ulong AsidMask = 0xffff;
     public const ulong VmidMask = 0xffffUL << VmidShift;
@@ -52,6 +54,23 @@ internal static class TlbTag
             | ((ulong)regime.Security << SecurityShift)
             | (regime.HasVmid ? (ulong)regime.Vmid << VmidShift : 0)
             | (regime.Stage1Enabled ? Stage1 : 0)
-            | (regime.Stage2Enabled ? Stage2 : 0);
+            | (regime.Stage2Enabled ? Stage2 : 0)
+            | OverridesOf(in regime);
+    }
+
+    // The attributes of an entry are those after the overrides of its stream, which must change with a CFGI alone and may
+    // differ between streams of one ASID (CACHE-15, TAG-09). No command compares these bits. After a stage 1 leaf nothing
+    // is left of the overrides but allocation hints, if they are given at all.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static ulong OverridesOf(in TranslationRegime regime)
+    {
+        const int HintsGiven = 0b1000;
+        ref readonly var overrides = ref regime.Overrides;
+        if (regime.Stage1Enabled && (overrides.AllocationHints & HintsGiven) == 0) return 0;
+        uint packed = (overrides.ReplaceMemoryType ? 1u : 0)
+            | ((overrides.MemoryType & 0xfu) << 1)
+            | ((overrides.AllocationHints & 0xfu) << 5)
+            | ((overrides.Shareability & 3u) << 9);
+        return (ulong)packed << OverridesShift;
     }
 }
