@@ -21,8 +21,8 @@ public sealed class GuestMachine : IDisposable
     private const int EventBytes = 32;
     private const ulong RamSizeDefault = 64 << 20;
 
-    private readonly ulong ramEnd;
-    private ulong free = RamBase;
+    private readonly Ram ram;
+    private readonly bool ownsMemory;
 
     /// <summary>Makes a machine whose SMMU is in its reset state.</summary>
     /// <param name="features">ID registers; <see cref="SmmuFeatures.Default"/> unless given.</param>
@@ -37,9 +37,17 @@ public sealed class GuestMachine : IDisposable
     {
         Memory = new GuestMemory(bus);
         Memory.AddOwned(RamBase, ramBytes);
-        ramEnd = RamBase + ramBytes;
+        ram = new Ram(RamBase + ramBytes);
+        ownsMemory = true;
         var options = new SmmuOptions { Memory = Memory, Features = features ?? SmmuFeatures.Default };
         Smmu = new SmmuDevice(configure is null ? options : configure(options));
+    }
+
+    private GuestMachine(GuestMachine first, Func<SmmuOptions, SmmuOptions> configure)
+    {
+        Memory = first.Memory;
+        ram = first.ram;
+        Smmu = new SmmuDevice(configure(first.Smmu.Options));
     }
 
     /// <summary>Physical memory.</summary>
@@ -63,14 +71,20 @@ public sealed class GuestMachine : IDisposable
     /// <summary>Physical address of the linear Stream table, once it is set up.</summary>
     public ulong StreamTable { get; private set; }
 
+    /// <summary>
+    /// Puts another SMMU beside this one: the RAM is the same; registers, queues and caches are its own. Dispose it first.
+    /// </summary>
+    /// <param name="configure">Changes the options, which are those of this SMMU otherwise.</param>
+    public GuestMachine AddSmmu(Func<SmmuOptions, SmmuOptions> configure) => new(this, configure);
+
     /// <summary>Takes zeroed RAM that nobody has used.</summary>
     /// <param name="bytes">How much.</param>
     /// <param name="alignment">A power of two.</param>
     public ulong Allocate(ulong bytes, ulong alignment = 4096)
     {
-        ulong address = (free + alignment - 1) & ~(alignment - 1);
-        if (address + bytes > ramEnd) throw new InvalidOperationException("The machine has no RAM left: give it more.");
-        free = address + bytes;
+        ulong address = (ram.Free + alignment - 1) & ~(alignment - 1);
+        if (address + bytes > ram.End) throw new InvalidOperationException("The machine has no RAM left: give it more.");
+        ram.Free = address + bytes;
         return address;
     }
 
@@ -235,7 +249,7 @@ public sealed class GuestMachine : IDisposable
     public void Dispose()
     {
         Smmu.Dispose();
-        Memory.Dispose();
+        if (ownsMemory) Memory.Dispose();
     }
 
     private ulong AllocateQueue(int log2Entries, int entryBytes)
@@ -247,6 +261,13 @@ public sealed class GuestMachine : IDisposable
     private static void Require(bool done, ulong address)
     {
         if (!done) throw new InvalidOperationException($"The machine has no writable memory at 0x{address:x}.");
+    }
+
+    private sealed class Ram(ulong end)
+    {
+        public ulong End { get; } = end;
+
+        public ulong Free { get; set; } = RamBase;
     }
 }
 
