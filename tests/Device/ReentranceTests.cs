@@ -56,7 +56,7 @@ public sealed class ReentranceTests : IDisposable
         scene.Machine.Write(RegisterOffset.CMDQ_PROD, 1);
 
         ulong first = scene.Consumed;
-        Assert.InRange(first, 1ul, MostOfOneCall);
+        Assert.InRange(first, Entries + 1ul, MostOfOneCall);   // What callbacks publish counts as published anew.
         Assert.True(scene.Smmu.HasPendingWork);
         scene.Smmu.RunPending();
         Assert.InRange(scene.Consumed - first, 1ul, MostOfOneCall);
