@@ -1,8 +1,10 @@
+using System.Runtime.CompilerServices;
 using Smmu.Fast.Foundation;
 
 namespace Smmu.Fast.Device;
 
 /// <summary>Scopes for accesses without a port: a few slots of the epoch that threads borrow for one access.</summary>
+/// <remarks>A slot is claimed when it is wanted first: each claimed one is looked at by every CMD_SYNC.</remarks>
 internal sealed unsafe class OneOffSlots
 {
     /// <summary>Accesses that can be under way at a time; more wait for one to end.</summary>
@@ -10,17 +12,11 @@ internal sealed unsafe class OneOffSlots
 
     private readonly TranslationEpoch epoch;
     private readonly EpochSlot*[] slots = new EpochSlot*[Count];
+    private readonly Lock claims = new();
     private readonly PathStatistics[] statistics = new PathStatistics[Count];
+    private int claimedCount;
 
-    public OneOffSlots(TranslationEpoch epoch)
-    {
-        this.epoch = epoch;
-        for (int i = 0; i < Count; i++)
-        {
-            slots[i] = epoch.TryClaim();
-            Invariant.Holds(slots[i] != null);
-        }
-    }
+    public OneOffSlots(TranslationEpoch epoch) => this.epoch = epoch;
 
     /// <summary>Enters a scope.</summary>
     /// <returns>The index to <see cref="Exit"/> with.</returns>
@@ -30,15 +26,29 @@ internal sealed unsafe class OneOffSlots
         var spin = new SpinWait();
         while (true)
         {
-            for (int i = 0; i < Count; i++)
+            int claimed = Volatile.Read(ref claimedCount);
+            for (int i = 0; i < claimed; i++)
             {
-                int index = (token + i) & (Count - 1);
+                int index = (int)((uint)(token + i) % (uint)claimed);
                 if (!TranslationEpoch.TryBorrow(slots[index], token)) continue;
                 epoch.Enter(slots[index]);
                 return index;
             }
 
-            spin.SpinOnce();
+            if (claimed < Count) ClaimAnother(claimed);
+            else spin.SpinOnce();
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private void ClaimAnother(int seen)
+    {
+        lock (claims)
+        {
+            if (claimedCount != seen) return;
+            slots[seen] = epoch.TryClaim();
+            Invariant.Holds(slots[seen] != null);   // The device keeps Count slots back from its ports.
+            Volatile.Write(ref claimedCount, seen + 1);   // Release; pairs with the acquire in Enter: the slot is there.
         }
     }
 

@@ -121,7 +121,7 @@ public sealed unsafe partial class SmmuDevice : IDisposable
 
         lock (portsLock)
         {
-            var slot = epoch.TryClaim();
+            var slot = ports.Count < options.MaximumPorts ? epoch.TryClaim() : null;
             if (slot == null) throw new InvalidOperationException(
                 $"All {options.MaximumPorts} ports are open: close one, or raise {nameof(SmmuOptions.MaximumPorts)}.");
             var port = new DmaPort(this, path, epoch, slot, options.Memory, stream, substream);

@@ -141,7 +141,20 @@ internal sealed unsafe class TranslationEpoch
     }
 
     /// <summary>True when that is plain to see: every active participant of another thread has shown the number.</summary>
-    public bool HasElapsedAtOnce(ulong grace) => !HasForeignActive(grace) && !HasOpenScope(grace);
+    public bool HasElapsedAtOnce(ulong grace)
+    {
+        int self = ThreadToken.Current;
+        int high = Volatile.Read(ref shared.HighWater);
+        for (int i = 0; i < high; i++)
+        {
+            ulong word = Volatile.Read(ref slots[i].Word);
+            if (word >> 1 >= grace) continue;
+            int owner = Volatile.Read(ref slots[i].Owner);
+            if (owner != 0 && (owner != self || (word & 1) != 0)) return false;
+        }
+
+        return true;
+    }
 
     /// <summary>True when every scope that began before the grace period has ended. Never waits for one.</summary>
     public bool HasElapsed(ulong grace)
