@@ -264,7 +264,7 @@ internal sealed unsafe class EventQueueWriter
     private void EndWrite()
     {
         Invariant.Holds(writesUnderWay > 0);
-        writesUnderWay--;
+        Volatile.Write(ref writesUnderWay, writesUnderWay - 1);   // After PROD; pairs with HasWritesUnderWay.
         if (writesUnderWay == 0) isDraining = false;
     }
 
