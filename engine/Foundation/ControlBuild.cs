@@ -1,6 +1,5 @@
-#if SMMU_CONTROL
 using System.Diagnostics;
-#else
+#if !SMMU_CONTROL
 using System.Runtime.CompilerServices;
 #endif
 
@@ -46,10 +45,11 @@ internal enum Breakage
 /// safeguard is left out in turn, and the litmus tests have to notice. In all other builds <see cref="Breaks"/> is the
 /// constant false, and what hangs on it is not compiled.
 /// </remarks>
-internal static class ControlBuild
+internal static unsafe class ControlBuild
 {
 #if SMMU_CONTROL
     private static readonly long LingerTicks = Stopwatch.Frequency / 2_000_000;
+    private static readonly long[] Entries = new long[1 << 16];
 
     /// <summary>The safeguard to leave out; set before the first device is made.</summary>
     public static Breakage Broken { get; set; }
@@ -63,6 +63,16 @@ internal static class ControlBuild
         long end = Stopwatch.GetTimestamp() + LingerTicks;
         while (Stopwatch.GetTimestamp() < end) Thread.SpinWait(1);
     }
+
+    /// <summary>
+    /// True when the store that entered the scope of a slot may still sit in a store buffer, so that without a barrier
+    /// nobody else sees it. Processors do that by themselves, only more seldom than a short test can wait for.
+    /// </summary>
+    public static bool HidesEntry(EpochSlot* slot) =>
+        Broken == Breakage.BarrierLeftOut && Stopwatch.GetTimestamp() - Volatile.Read(ref EntryOf(slot)) < LingerTicks;
+
+    private static ref long EntryOf(EpochSlot* slot) =>
+        ref Entries[((nuint)slot / EpochSlot.SizeBytes) % (nuint)Entries.Length];
 #else
     /// <summary>False: every safeguard holds.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -72,5 +82,18 @@ internal static class ControlBuild
     public static void Linger()
     {
     }
+
+    /// <summary>False: who looks has made a barrier.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool HidesEntry(EpochSlot* slot) => false;
 #endif
+
+    /// <summary>Takes the time of an entry for <see cref="HidesEntry"/>.</summary>
+    [Conditional("SMMU_CONTROL")]
+    public static void NoteEntry(EpochSlot* slot)
+    {
+#if SMMU_CONTROL
+        if (Broken == Breakage.BarrierLeftOut) Volatile.Write(ref EntryOf(slot), Stopwatch.GetTimestamp());
+#endif
+    }
 }

@@ -97,6 +97,7 @@ internal sealed unsafe class TranslationEpoch
     {
         if (slot->Owner != ThreadToken.Current) Activate(slot);
         if ((slot->Word & 1) != 0) return false;
+        ControlBuild.NoteEntry(slot);
 
         // Not a fence: the barrier of HasElapsed stands in for it.
         Volatile.Write(ref slot->Word, (Volatile.Read(ref shared.Current) << 1) | 1);
@@ -196,7 +197,7 @@ internal sealed unsafe class TranslationEpoch
         for (int i = 0; i < high; i++)
         {
             ulong word = Volatile.Read(ref slots[i].Word);
-            if ((word & 1) != 0 && word >> 1 < grace) return true;
+            if ((word & 1) != 0 && word >> 1 < grace && !ControlBuild.HidesEntry(slots + i)) return true;
         }
 
         return false;

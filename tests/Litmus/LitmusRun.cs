@@ -43,6 +43,15 @@ internal sealed class LitmusRun
         Volatile.Write(ref isOver, true);
     }
 
+    /// <summary>Waits until another thread has raised its counter: a round without that thread would be wasted.</summary>
+    public void AwaitProgress(ref long counter)
+    {
+        long before = Volatile.Read(ref counter);
+
+        // Without a yield: who gives its processor away misses the time in which both threads have one.
+        while (Volatile.Read(ref counter) == before && !IsOver) Thread.SpinWait(1);
+    }
+
     /// <summary>Runs each body on a thread of its own, with random numbers of its own, until all have returned.</summary>
     public void Race(params ReadOnlySpan<Action<Random>> bodies)
     {

@@ -17,6 +17,7 @@ internal static class RemapLitmus
         using var own = scene.OpenPort();
         ulong[] targets = [scene.Machine.Allocate(Scene.PageBytes), scene.Machine.Allocate(Scene.PageBytes)];
         long state = 0;   // Twice the number of moves, and 1 more while one is under way.
+        long reads = 0;
         long seen = 0;
         scene.Space.Map(Iova, targets[0]);
         run.Race(Drive, Read);
@@ -32,7 +33,9 @@ internal static class RemapLitmus
                 Interlocked.Increment(ref state);
 
                 // Fills the shared TLB, from which the device then may be answered.
-                if (own.Translate(Iova, AccessKind.Read).Address.Value != targets[(state / 2) & 1]) run.Fail("The old target, after CMD_SYNC.");
+                ulong address = own.Translate(Iova, AccessKind.Read).Address.Value;
+                if (address != targets[(state / 2) & 1]) run.Fail("The driver's own port found the old target after CMD_SYNC.");
+                if (random.Next(2) == 0) run.AwaitProgress(ref reads);   // Else the device may come late, into the next move.
                 Thread.SpinWait(random.Next(60));
             }
         }
@@ -46,6 +49,7 @@ internal static class RemapLitmus
                 ulong address = port.Translate(Iova, AccessKind.Read).Address.Value;
                 Volatile.ReadBarrier();   // The answer comes before the second look.
                 long after = Volatile.Read(ref state);
+                Volatile.Write(ref reads, reads + 1);
 
                 if (!targets.Contains(address)) run.Fail($"0x{address:x} never was a target.");
                 if (before != after || (before & 1) != 0) continue;

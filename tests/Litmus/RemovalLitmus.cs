@@ -32,7 +32,8 @@ internal static unsafe class RemovalLitmus
             {
                 page.Fill(poison: false);
                 var region = memory.AddBorrowed(Lent, block.Pointer, Scene.PageBytes);
-                Thread.SpinWait(random.Next(200));
+                run.AwaitProgress(ref reads);
+                Thread.SpinWait(random.Next(300));
                 memory.Remove(region);
                 page.Fill(poison: true);
                 Thread.SpinWait(random.Next(20));
@@ -48,8 +49,9 @@ internal static unsafe class RemovalLitmus
                 using var scope = port.Enter();
                 ulong address = scope.Translate(Iova, AccessKind.Read).Address.Value;
                 if (!memory.TryGetHostSpan(address, write: false, out byte* pointer, out _)) continue;
-                reads++;
-                if (Page.IsPoisoned((ulong*)pointer, random.Next(MostReads))) run.Fail("A scope read a region after its removal.");
+                Volatile.Write(ref reads, reads + 1);
+                bool isPoisoned = Page.IsPoisoned((ulong*)pointer, random.Next(MostReads));
+                if (isPoisoned) run.Fail("A scope read a region after its removal.");
             }
         }
     }

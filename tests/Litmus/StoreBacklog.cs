@@ -5,17 +5,21 @@ namespace Smmu.Fast.Tests.Litmus;
 internal sealed class StoreBacklog
 {
     private const int Bytes = 64 << 20;
-    private const int MostStores = 48;
+    private const int MostStores = 64;
 
     private readonly byte[] memory = new byte[Bytes];
     private readonly Random random;
 
-    public StoreBacklog(Random random) => this.random = random;
+    public StoreBacklog(Random random)
+    {
+        this.random = random;
+        memory.AsSpan().Fill(1);   // Pages that nobody wrote to would fault.
+    }
 
     /// <summary>Makes a few stores.</summary>
     public void Grow()
     {
-        int stores = random.Next(MostStores);
+        int stores = random.Next(2) * random.Next(MostStores);
         for (int i = 0; i < stores; i++) memory[random.Next(Bytes)] = (byte)i;
     }
 }

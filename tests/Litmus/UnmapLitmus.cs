@@ -29,7 +29,8 @@ internal static unsafe class UnmapLitmus
             for (; !run.IsOver; rounds++)
             {
                 scene.Space.Map(Iova, target);
-                Thread.SpinWait(random.Next(100));
+                run.AwaitProgress(ref reads);
+                Thread.SpinWait(random.Next(300));
                 scene.Space.Unmap(Iova);
                 scene.InvalidateAndSync(Iova);
                 page.Fill(poison: true);
@@ -48,8 +49,9 @@ internal static unsafe class UnmapLitmus
                 backlog.Grow();
                 using var scope = port.Enter();
                 if (!scope.Translate(Iova, AccessKind.Read).IsSuccess) continue;
-                reads++;
-                if (Page.IsPoisoned(words, random.Next(MostReads))) run.Fail("A scope read a page after CMD_SYNC had taken it away.");
+                Volatile.Write(ref reads, reads + 1);
+                bool isPoisoned = Page.IsPoisoned(words, random.Next(MostReads));
+                if (isPoisoned) run.Fail("A scope read a page after CMD_SYNC had taken it away.");
             }
         }
     }
