@@ -79,7 +79,8 @@ public class LitmusTests
     {
         var leftOut = LeftOut.Select(row => (string)((object[])row)[1]);
 
-        Assert.Equal(Enum.GetNames<Breakage>().Skip(1).Order(StringComparer.Ordinal), leftOut.Distinct().Order(StringComparer.Ordinal));
+        Assert.Equal(
+            Enum.GetNames<Breakage>().Skip(1).Order(StringComparer.Ordinal), leftOut.Distinct().Order(StringComparer.Ordinal));
     }
 
     [Fact]

@@ -12,6 +12,7 @@ namespace Smmu.Fast.Tests.Device;
 /// </summary>
 public sealed class ReentranceTests : IDisposable
 {
+    private const ulong Watched = 0x0c00_0000;
     private const ulong ProducerOnBus = TestBus.Registers + RegisterOffset.CMDQ_PROD;
 
     private readonly ConcurrencyScene scene = new(commandQueueLog2: 4);
@@ -50,7 +51,8 @@ public sealed class ReentranceTests : IDisposable
         bool isOn = true;
         scene.Bus.Writing = _ =>
         {
-            if (isOn) scene.Machine.Write(RegisterOffset.CMDQ_PROD, (scene.Machine.Read(RegisterOffset.CMDQ_PROD) + 1) & (2 * Entries - 1));
+            uint next = (scene.Machine.Read(RegisterOffset.CMDQ_PROD) + 1) & (2 * Entries - 1);
+            if (isOn) scene.Machine.Write(RegisterOffset.CMDQ_PROD, next);
         };
         scene.Prepare([.. Enumerable.Repeat(ConcurrencyScene.SyncRinging(), Entries)]);
         scene.Machine.Write(RegisterOffset.CMDQ_PROD, 1);
@@ -85,7 +87,7 @@ public sealed class ReentranceTests : IDisposable
             scene.Machine.Submit(scene.SyncTelling(1));
             inside.Add(scene.Consumed);
         });
-        scene.Machine.Submit(callback == "bus" ? ConcurrencyScene.SyncRinging() : Command.SyncWithMsi(new PhysicalAddress(Watched), 5));
+        scene.Machine.Submit(SyncCalling(callback));
         Assert.Equal([1ul, 1], inside);
         Assert.Equal(1u, scene.Received);
         Assert.Equal(2ul, scene.Consumed);
@@ -98,8 +100,7 @@ public sealed class ReentranceTests : IDisposable
     public void ACallbackThatSwitchesTheQueueOffStopsTheCommandsBehind(string callback)
     {
         CallBackFrom(callback, () => scene.Machine.Enable(ControlBits.Smmu));
-        var message = callback == "bus" ? ConcurrencyScene.SyncRinging() : Command.SyncWithMsi(new PhysicalAddress(Watched), 5);
-        scene.Machine.Submit(message, scene.SyncTelling(1));
+        scene.Machine.Submit(SyncCalling(callback), scene.SyncTelling(1));
         Assert.Equal(1ul, scene.Consumed);
         Assert.Equal(0u, scene.Received);
         Assert.False(scene.Smmu.HasPendingWork);
@@ -189,7 +190,8 @@ public sealed class ReentranceTests : IDisposable
         scene.AssertUsable();
     }
 
-    private const ulong Watched = 0x0c00_0000;
+    private static Command SyncCalling(string callback) =>
+        callback == "bus" ? ConcurrencyScene.SyncRinging() : Command.SyncWithMsi(new PhysicalAddress(Watched), 5);
 
     // Makes the host run code when a CMD_SYNC sends its message: to the doorbell, or to the watched region.
     private void CallBackFrom(string callback, Action action)

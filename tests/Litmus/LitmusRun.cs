@@ -43,7 +43,7 @@ internal sealed class LitmusRun
         Volatile.Write(ref isOver, true);
     }
 
-    /// <summary>Waits until another thread has raised its counter, so that no round is wasted while that thread is not running.</summary>
+    /// <summary>Waits until another thread has raised its counter: a round without that thread would be wasted.</summary>
     public void AwaitProgress(ref long counter)
     {
         long before = Volatile.Read(ref counter);

@@ -25,7 +25,8 @@ for (int i = 0; i < args.Length; i++)
     bool isUnderstood = option switch
     {
         "--break" => Enum.TryParse(value, out broken) && Enum.IsDefined(broken),
-        "--seconds" => double.TryParse(value, NumberStyles.Float, CultureInfo.InvariantCulture, out seconds) && seconds is > 0 and <= 3600,
+        "--seconds" => double.TryParse(value, NumberStyles.Float, CultureInfo.InvariantCulture, out seconds)
+            && seconds is > 0 and <= 3600,
         "--seed" => int.TryParse(value, CultureInfo.InvariantCulture, out seed),
         _ => false,
     };

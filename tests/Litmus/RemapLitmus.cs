@@ -33,7 +33,8 @@ internal static class RemapLitmus
                 Interlocked.Increment(ref state);
 
                 // Fills the shared TLB, from which the device then may be answered.
-                if (own.Translate(Iova, AccessKind.Read).Address.Value != targets[(state / 2) & 1]) run.Fail("The old target, after CMD_SYNC.");
+                ulong address = own.Translate(Iova, AccessKind.Read).Address.Value;
+                if (address != targets[(state / 2) & 1]) run.Fail("The driver's own port found the old target after CMD_SYNC.");
                 if (random.Next(2) == 0) run.AwaitProgress(ref reads);   // Else the device may come late, into the next move.
                 Thread.SpinWait(random.Next(60));
             }

@@ -50,7 +50,8 @@ internal static unsafe class RemovalLitmus
                 ulong address = scope.Translate(Iova, AccessKind.Read).Address.Value;
                 if (!memory.TryGetHostSpan(address, write: false, out byte* pointer, out _)) continue;
                 Volatile.Write(ref reads, reads + 1);
-                if (Page.IsPoisoned((ulong*)pointer, random.Next(MostReads))) run.Fail("A scope read a region after its removal.");
+                bool isPoisoned = Page.IsPoisoned((ulong*)pointer, random.Next(MostReads));
+                if (isPoisoned) run.Fail("A scope read a region after its removal.");
             }
         }
     }

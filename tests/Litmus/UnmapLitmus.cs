@@ -50,7 +50,8 @@ internal static unsafe class UnmapLitmus
                 using var scope = port.Enter();
                 if (!scope.Translate(Iova, AccessKind.Read).IsSuccess) continue;
                 Volatile.Write(ref reads, reads + 1);
-                if (Page.IsPoisoned(words, random.Next(MostReads))) run.Fail("A scope read a page after CMD_SYNC had taken it away.");
+                bool isPoisoned = Page.IsPoisoned(words, random.Next(MostReads));
+                if (isPoisoned) run.Fail("A scope read a page after CMD_SYNC had taken it away.");
             }
         }
     }
