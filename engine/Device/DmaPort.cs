@@ -1,6 +1,6 @@
 using System.Runtime.CompilerServices;
-using Smmu.Fast.Foundation;
 using Smmu.Fast.Formats;
+using Smmu.Fast.Foundation;
 using Smmu.Fast.Memory;
 using Smmu.Fast.Tlbs;
 

@@ -1,6 +1,6 @@
 using Smmu.Fast.Faults;
-using Smmu.Fast.Foundation;
 using Smmu.Fast.Formats;
+using Smmu.Fast.Foundation;
 using Smmu.Fast.Streams;
 using Smmu.Fast.Tlbs;
 using Smmu.Fast.Walks;

@@ -1,7 +1,7 @@
 using System.Numerics;
 using Smmu.Fast.Commands;
-using Smmu.Fast.Foundation;
 using Smmu.Fast.Formats;
+using Smmu.Fast.Foundation;
 using Smmu.Fast.Memory;
 using Smmu.Fast.Queues;
 using Smmu.Fast.Registers;

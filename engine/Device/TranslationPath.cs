@@ -1,7 +1,7 @@
 using System.Runtime.CompilerServices;
 using Smmu.Fast.Faults;
-using Smmu.Fast.Foundation;
 using Smmu.Fast.Formats;
+using Smmu.Fast.Foundation;
 using Smmu.Fast.Memory;
 using Smmu.Fast.Registers;
 using Smmu.Fast.Streams;

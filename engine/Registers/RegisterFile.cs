@@ -1,6 +1,6 @@
 using Smmu.Fast.Commands;
-using Smmu.Fast.Foundation;
 using Smmu.Fast.Formats;
+using Smmu.Fast.Foundation;
 using Smmu.Fast.Queues;
 using Smmu.Fast.Streams;
 using Smmu.Fast.Tlbs;

@@ -1,5 +1,5 @@
-using Smmu.Fast.Foundation;
 using Smmu.Fast.Formats;
+using Smmu.Fast.Foundation;
 using Smmu.Fast.Memory;
 using Smmu.Fast.Walks;
 
