@@ -15,8 +15,11 @@ internal static class Cases
     public static int Seed { get; } = ReadSeed();
 
     /// <summary>FsCheck's settings for a number of cases at scale 1.</summary>
-    public static Config Of(int count) =>
-        Config.QuickThrowOnFailure.WithMaxTest(TestScale.Of(count)).WithReplay((ulong)Seed, Gamma);
+    public static Config Of(int count) => Exactly(TestScale.Of(count));
+
+    /// <summary>FsCheck's settings for a number of cases at any scale: cheap ones that say how far they reached.</summary>
+    public static Config Exactly(int count) =>
+        Config.QuickThrowOnFailure.WithMaxTest(count).WithReplay((ulong)Seed, Gamma);
 
     /// <summary>Random numbers of one round of a loop.</summary>
     public static Random RandomOf(int round) => new(unchecked((Seed * (int)0x9e37_79b1) + (round * (int)0x85eb_ca77)));

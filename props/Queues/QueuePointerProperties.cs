@@ -23,7 +23,7 @@ public class QueuePointerProperties
 
         // Positive numbers put that many entries in, negative ones take them out. A queue that is too large to be filled
         // that way begins just before its end, and almost full.
-        Check.One(Cases.Of(Programs), Prop.ForAll(ArbMap.Default.ArbFor<int[]>(), steps =>
+        Check.One(Cases.Exactly(Programs), Prop.ForAll(ArbMap.Default.ArbFor<int[]>(), steps =>
         {
             var fifo = new FifoModel(log2, start: (1u << log2) - Math.Min(1u << log2, 5u));
             fifo.Fill((1 << log2) - Math.Min(1 << log2, 3));

@@ -64,7 +64,11 @@ public class StreamWorldTests
         {
             ulong context = NewContext(scene);
             var stage2 = IdentityStage2(scene);
-            AssertWorld(scene, World.El1, Nested(context, stage2).With(StreamTableEntryField.STRW, strw), e2h: true);
+            foreach (bool e2h in (bool[])[false, true])
+            {
+                AssertWorld(scene, World.El1, Nested(context, stage2).With(StreamTableEntryField.STRW, strw), e2h);
+            }
+
             scene.SetStream(1, Stage2(stage2).With(StreamTableEntryField.STRW, strw));
             scene.AssertReaches(LowOutput, 1, LowOutput);
             scene.SetStream(1, Entries.Bypass.With(StreamTableEntryField.STRW, strw));
@@ -197,7 +201,7 @@ public class StreamWorldTests
         }
 
         // EL1 has a VMID, EL2-E2H has none.
-        if (world != World.El2 && scene.Features.S2P && (uint)entry.Config == 0b101)
+        if (world != World.El2 && scene.Features.S2P)
         {
             scene.SetStream(2, entry.With(StreamTableEntryField.S2VMID, 99));
             scene.AssertReaches(LowOutput, 1, Low, AccessKind.Read | AccessKind.Privileged);
