@@ -26,6 +26,9 @@ internal enum ConsumerStep : byte
     /// <summary>A CMD_SYNC is complete and its signal is due, with the gate open.</summary>
     Signal,
 
+    /// <summary>The end of a stall is to be told, with the gate open.</summary>
+    EndStall,
+
     /// <summary>A command was refused: CMDQ_ERR is due.</summary>
     Error,
 
@@ -117,6 +120,7 @@ internal sealed unsafe class CommandConsumer
                 return ConsumerStep.WakeUp;
             }
 
+            if (context.Stalls.HasAnswered) return ConsumerStep.EndStall;   // What a CMD_SYNC follows was told before it.
             if (isWaiting) return ConsumerStep.Waiting;
             if (!HasWork || budget <= 0) return ConsumerStep.Idle;
             if (!TryFetch(out var command, out var step)) return step;

@@ -1,3 +1,4 @@
+using Smmu.Fast.Faults;
 using Smmu.Fast.Formats;
 using Smmu.Fast.Tlbs;
 
@@ -6,11 +7,12 @@ namespace Smmu.Fast.Commands;
 /// <summary>What commands act on. Used behind the control gate only.</summary>
 internal sealed unsafe class CommandContext
 {
-    public CommandContext(SmmuFeatures features, InvalidationStamps* stamps, SharedTlb tlb)
+    public CommandContext(SmmuFeatures features, InvalidationStamps* stamps, SharedTlb tlb, StallTable stalls)
     {
         Features = features;
         Stamps = stamps;
         Tlb = tlb;
+        Stalls = stalls;
     }
 
     /// <summary>Which commands are legal.</summary>
@@ -21,6 +23,9 @@ internal sealed unsafe class CommandContext
 
     /// <summary>The one cache that is searched; the others die by stamp.</summary>
     public SharedTlb Tlb { get; }
+
+    /// <summary>Accesses that wait for CMD_RESUME.</summary>
+    public StallTable Stalls { get; }
 
     /// <summary>CR2.E2H, as it is while the command executes.</summary>
     public bool E2h { get; set; }

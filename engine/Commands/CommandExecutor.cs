@@ -42,9 +42,11 @@ internal static class CommandExecutor
 
             case CommandOpcode.AtcInv:
             case CommandOpcode.PriResp:
+                return ClientCommands.Execute(in command, context);
+
             case CommandOpcode.Resume:
             case CommandOpcode.StallTerm:
-                return ClientCommands.Execute(in command, context);
+                return StallCommands.Execute(in command, context);
 
             default:
                 return CommandError.Illegal;   // Unknown, reserved, or of another queue (CMD-GEN-02).

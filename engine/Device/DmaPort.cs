@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Smmu.Fast.Faults;
 using Smmu.Fast.Formats;
 using Smmu.Fast.Foundation;
 using Smmu.Fast.Memory;
@@ -25,6 +26,7 @@ public sealed unsafe class DmaPort : IDisposable
     private readonly PortTlbEntry* entries;
     private readonly InvalidationStamps* stamps;
     private readonly EpochSlot* slot;
+    private readonly StallClient? stallClient;
     private bool isClosed;
 
     internal PathStatistics Statistics;
@@ -36,7 +38,8 @@ public sealed unsafe class DmaPort : IDisposable
         EpochSlot* slot,
         GuestMemory memory,
         StreamId stream,
-        SubstreamId? substream)
+        SubstreamId? substream,
+        IStallClient? stalls)
     {
         this.device = device;
         this.path = path;
@@ -46,6 +49,7 @@ public sealed unsafe class DmaPort : IDisposable
         stamps = path.Stamps;
         Stream = stream;
         Substream = substream;
+        stallClient = stalls == null ? null : new StallClient(stalls);
         table = new NativeBlock(TableEntries * PortTlbEntry.SizeBytes);
         entries = (PortTlbEntry*)table.Pointer;
     }
@@ -98,25 +102,32 @@ public sealed unsafe class DmaPort : IDisposable
     /// <param name="destination">Takes the bytes.</param>
     /// <param name="access">Marks of the access (privilege, instruction); the read is added.</param>
     /// <returns>False when a part aborted; bytes of earlier pages are in the destination.</returns>
-    public bool Read(ulong iova, Span<byte> destination, AccessKind access = AccessKind.Read)
+    public bool Read(ulong iova, Span<byte> destination, AccessKind access = AccessKind.Read) =>
+        ReadSome(iova, destination, access).IsComplete;
+
+    /// <summary>Makes a read as <see cref="Read"/> does, and tells how far it came: a client that can stall goes on there.</summary>
+    /// <inheritdoc cref="Read"/>
+    /// <returns>The bytes that are read, and what stopped the rest.</returns>
+    public DmaProgress ReadSome(ulong iova, Span<byte> destination, AccessKind access = AccessKind.Read)
     {
         access = (access & ~AccessKind.Write) | AccessKind.Read;
-        while (!destination.IsEmpty)
+        int done = 0;
+        var result = default(TranslationResult);
+        while (done < destination.Length)
         {
-            int length = PartOf(iova, destination.Length);
-            var part = destination[..length];
+            var part = destination.Slice(done, PartOf(iova, destination.Length - done));
             using (Enter())
             {
-                var result = TranslateInside(iova, access);
+                result = TranslateInside(iova, access);
                 if (result.Outcome == TranslationOutcome.FaultedReadZeroWriteIgnored) part.Clear();
-                else if (!result.IsSuccess || !memory.Read(result.Address.Value, part)) return false;
+                else if (!result.IsSuccess || !memory.Read(result.Address.Value, part)) return new(done, false, result);
             }
 
-            destination = destination[length..];
-            iova += (ulong)length;
+            done += part.Length;
+            iova += (ulong)part.Length;
         }
 
-        return true;
+        return new(done, true, result);
     }
 
     /// <summary>Makes a write of the client: translated page by page, each page in a scope of its own.</summary>
@@ -124,24 +135,32 @@ public sealed unsafe class DmaPort : IDisposable
     /// <param name="source">The bytes.</param>
     /// <param name="access">Marks of the access (privilege); the write is added.</param>
     /// <returns>False when a part aborted; earlier pages are written.</returns>
-    public bool Write(ulong iova, ReadOnlySpan<byte> source, AccessKind access = AccessKind.Write)
+    public bool Write(ulong iova, ReadOnlySpan<byte> source, AccessKind access = AccessKind.Write) =>
+        WriteSome(iova, source, access).IsComplete;
+
+    /// <summary>Makes a write as <see cref="Write"/> does, and tells how far it came: a client that can stall goes on there.</summary>
+    /// <inheritdoc cref="Write"/>
+    /// <returns>The bytes that are written, and what stopped the rest.</returns>
+    public DmaProgress WriteSome(ulong iova, ReadOnlySpan<byte> source, AccessKind access = AccessKind.Write)
     {
         access = (access & ~AccessKind.Read) | AccessKind.Write;
-        while (!source.IsEmpty)
+        int done = 0;
+        var result = default(TranslationResult);
+        while (done < source.Length)
         {
-            int length = PartOf(iova, source.Length);
+            var part = source.Slice(done, PartOf(iova, source.Length - done));
             using (Enter())
             {
-                var result = TranslateInside(iova, access);
+                result = TranslateInside(iova, access);
                 bool dropped = result.Outcome == TranslationOutcome.FaultedReadZeroWriteIgnored;
-                if (!dropped && (!result.IsSuccess || !memory.Write(result.Address.Value, source[..length]))) return false;
+                if (!dropped && (!result.IsSuccess || !memory.Write(result.Address.Value, part))) return new(done, false, result);
             }
 
-            source = source[length..];
-            iova += (ulong)length;
+            done += part.Length;
+            iova += (ulong)part.Length;
         }
 
-        return true;
+        return new(done, true, result);
     }
 
     /// <summary>Parks the port: CMD_SYNCs of other threads need not ask it. The next access takes it into use again.</summary>
@@ -162,6 +181,7 @@ public sealed unsafe class DmaPort : IDisposable
         if (isClosed) return;
         Park();
         isClosed = true;
+        stallClient?.Close();
         device.Close(this, slot);
         table.Dispose();
     }
@@ -202,7 +222,7 @@ public sealed unsafe class DmaPort : IDisposable
     [MethodImpl(MethodImplOptions.NoInlining)]
     private TranslationResult Miss(ulong iova, AccessKind access, PortTlbEntry* entry)
     {
-        var result = path.Translate(Stream, Substream, iova, access, ref Statistics, out ulong stamp);
+        var result = path.Translate(Stream, Substream, iova, access, stallClient, ref Statistics, out ulong stamp);
         if (!result.IsSuccess || stamp == 0) return result;
         if (ControlBuild.Breaks(Breakage.StampReadLate))
         {

@@ -45,7 +45,18 @@ internal sealed class InterruptDelivery
     {
         if ((result & EventWriteResult.Written) != 0) Interlocked.Increment(ref eventsRecorded);
         else Interlocked.Increment(ref eventsLost);
+        SignalEvent(result);
+    }
 
+    /// <summary>Does what the write of a stall's record asks for: when there was none, nothing is lost.</summary>
+    public void AfterStallEvent(EventWriteResult result)
+    {
+        if ((result & EventWriteResult.Written) != 0) Interlocked.Increment(ref eventsRecorded);
+        SignalEvent(result);
+    }
+
+    private void SignalEvent(EventWriteResult result)
+    {
         if ((result & EventWriteResult.BecameNonEmpty) != 0)
         {
             Send(registers.EventQueueInterrupt, InterruptLine.EventQueue, GlobalErrors.MSI_EVENTQ_ABT_ERR);

@@ -93,6 +93,7 @@ public sealed unsafe partial class SmmuDevice
     // Entered with the gate closed, left with it open.
     private void ConsumeAndOpenGate()
     {
+        if (stalls.HasUnrecorded) stalls.RetryUnrecorded(events.Room);
         if (!TryConsumeAndOpenGate(out ulong unanswered) || !epoch.HasElapsed(unanswered)) return;
         gate.Enter();
         TryConsumeAndOpenGate(out _);
@@ -111,7 +112,7 @@ public sealed unsafe partial class SmmuDevice
             return false;
         }
 
-        if (!consumer.HasWork && !consumer.IsWaiting)
+        if (!consumer.HasWork && !consumer.IsWaiting && !stalls.HasAnswered)
         {
             Volatile.Write(ref workLeft, false);   // A write of a register may have ended what was left.
             gate.Exit();
@@ -130,16 +131,20 @@ public sealed unsafe partial class SmmuDevice
         {
             isConsuming = false;
             wasAskedAgain = false;
-            Volatile.Write(ref workLeft, consumer.HasWork || consumer.IsWaiting);
+            Volatile.Write(ref workLeft, consumer.HasWork || consumer.IsWaiting || stalls.HasAnswered);
             gate.Exit();
         }
 
         return isUnanswered;
     }
 
+    // Accesses that stalled while the Event queue took no record, which it does now.
+    private bool HasRetries => stalls.HasUnrecorded && events.Room != 0;
+
     // Enters and leaves with the gate closed.
     private void Consume()
     {
+        int ends = stalls.Capacity;
         int rounds = MostRounds;
         int budget = commands.Layout.Entries;
         if (consumer.IsWaiting) AskEpoch();
@@ -162,6 +167,11 @@ public sealed unsafe partial class SmmuDevice
 
                 case ConsumerStep.Signal:
                     SignalSync();
+                    break;
+
+                case ConsumerStep.EndStall:
+                    if (ends-- == 0) return;
+                    EndStall();
                     break;
 
                 case ConsumerStep.Error:
@@ -230,6 +240,20 @@ public sealed unsafe partial class SmmuDevice
         try
         {
             interrupts.Signal(in sync);
+        }
+        finally
+        {
+            gate.Enter();
+        }
+    }
+
+    private void EndStall()
+    {
+        if (!stalls.TryTakeAnswered(out var end)) return;
+        gate.Exit();
+        try
+        {
+            end.Client.Tell(in end);
         }
         finally
         {

@@ -1,5 +1,6 @@
 using System.Numerics;
 using Smmu.Fast.Commands;
+using Smmu.Fast.Faults;
 using Smmu.Fast.Formats;
 using Smmu.Fast.Foundation;
 using Smmu.Fast.Memory;
@@ -37,6 +38,8 @@ public sealed unsafe partial class SmmuDevice : IDisposable
     private readonly RegisterFile registers;
     private readonly InterruptDelivery interrupts;
     private readonly TranslationPath path;
+    private readonly EventQueueWriter events;
+    private readonly StallTable stalls;
     private readonly Lock portsLock = new();
     private readonly List<DmaPort> ports = [];
     private PathStatistics closedPorts;
@@ -72,14 +75,15 @@ public sealed unsafe partial class SmmuDevice : IDisposable
         configuration = new ConfigurationCache(options.ConfigurationCacheEntries);
 
         int outputBits = features.OutputAddressBits;
-        var context = new CommandContext(features, stamps, tlb);
+        stalls = new StallTable(features);
+        var context = new CommandContext(features, stamps, tlb, stalls);
         commands = new CommandQueueReader(memory, features.CommandQueueLog2, outputBits);
-        var events = new EventQueueWriter(memory, features.EventQueueLog2, outputBits);
+        events = new EventQueueWriter(memory, features.EventQueueLog2, outputBits);
         consumer = new CommandConsumer(commands, context, epoch, events);
         registers = new RegisterFile(
-            features, stamps, commands, consumer, context, events, options.GlobalBypassReset);
+            features, stamps, commands, consumer, context, events, stalls, options.GlobalBypassReset);
         interrupts = new InterruptDelivery(gate, registers, memory, features);
-        var faults = new FaultReporter(events, interrupts);
+        var faults = new FaultReporter(events, stalls, interrupts);
         path = new TranslationPath(options, registers, faults, stamps, tlb, walkCache, configuration);
         memory.Attach(epoch);
     }
@@ -98,21 +102,29 @@ public sealed unsafe partial class SmmuDevice : IDisposable
     public SmmuOptions Options => options;
 
     /// <summary>
-    /// True when commands are left over that no call has run: more than one queue's worth came with one write, or a CMD_SYNC
-    /// waits for scopes to end. The next call continues; call <see cref="RunPending"/> when none may come.
+    /// True when something is left over that no call has done: more than one queue's worth of commands came with one write, a
+    /// CMD_SYNC waits for scopes to end, or ends of stalls are to be told. The next call continues; call
+    /// <see cref="RunPending"/> when none may come.
     /// </summary>
-    public bool HasPendingWork => Volatile.Read(ref workLeft);
+    public bool HasPendingWork => Volatile.Read(ref workLeft) || HasRetries;
 
     /// <summary>Opens a port for a client device.</summary>
     /// <param name="stream">Its StreamID.</param>
     /// <param name="substream">Its SubstreamID (PASID), or none.</param>
     /// <param name="security">SEC_SID; Non-secure is the only state that the features offer.</param>
+    /// <param name="stalls">
+    /// Hears how stalled accesses end. Without it the client cannot wait, and its accesses are aborted where software has
+    /// configured a stall (IHI 0070, 3.12).
+    /// </param>
     /// <exception cref="InvalidOperationException">All ports are open.</exception>
     /// <exception cref="ArgumentOutOfRangeException">The SubstreamID has more than 20 bits.</exception>
     /// <exception cref="ArgumentException">The SMMU does not implement the Security state.</exception>
     /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
     public DmaPort OpenPort(
-        StreamId stream, SubstreamId? substream = null, SecurityState security = SecurityState.NonSecure)
+        StreamId stream,
+        SubstreamId? substream = null,
+        SecurityState security = SecurityState.NonSecure,
+        IStallClient? stalls = null)
     {
         ObjectDisposedException.ThrowIf(isDisposed, this);
         CheckSubstream(substream);
@@ -124,13 +136,16 @@ public sealed unsafe partial class SmmuDevice : IDisposable
             var slot = ports.Count < options.MaximumPorts ? epoch.TryClaim() : null;
             if (slot == null) throw new InvalidOperationException(
                 $"All {options.MaximumPorts} ports are open: close one, or raise {nameof(SmmuOptions.MaximumPorts)}.");
-            var port = new DmaPort(this, path, epoch, slot, options.Memory, stream, substream);
+            var port = new DmaPort(this, path, epoch, slot, options.Memory, stream, substream, stalls);
             ports.Add(port);
             return port;
         }
     }
 
-    /// <summary>Translates one access of any stream, without a port: the answer is advice once this returns.</summary>
+    /// <summary>
+    /// Translates one access of any stream, without a port: the answer is advice once this returns. Nobody waits for the end
+    /// of a stall, so an access that would stall is aborted.
+    /// </summary>
     /// <param name="stream">The StreamID.</param>
     /// <param name="substream">The SubstreamID, or none.</param>
     /// <param name="iova">The address that the client uses, all 64 bits.</param>
@@ -147,7 +162,7 @@ public sealed unsafe partial class SmmuDevice : IDisposable
         bool awaited = false;
         try
         {
-            return path.Translate(stream, substream, iova, access, ref oneOffs.StatisticsOf(slot), out _);
+            return path.Translate(stream, substream, iova, access, null, ref oneOffs.StatisticsOf(slot), out _);
         }
         finally
         {

@@ -51,6 +51,7 @@ internal sealed unsafe class TranslationPath
     /// <param name="substream">Its substream, or none.</param>
     /// <param name="iova">All 64 bits of the address.</param>
     /// <param name="access">The access as the client marked it.</param>
+    /// <param name="client">The client, if it can wait for the end of a stall.</param>
     /// <param name="statistics">Counters of the calling thread.</param>
     /// <param name="stamp">Date of the answer, for the port to keep it by; 0 when it must not be kept.</param>
     /// <exception cref="ArgumentOutOfRangeException">The access neither reads nor writes.</exception>
@@ -59,6 +60,7 @@ internal sealed unsafe class TranslationPath
         SubstreamId? substream,
         ulong iova,
         AccessKind access,
+        StallClient? client,
         ref PathStatistics statistics,
         out ulong stamp)
     {
@@ -76,14 +78,14 @@ internal sealed unsafe class TranslationPath
         switch (resolved.Disposition)
         {
             case StreamDisposition.Translate:
-                return TranslateBy(in resolved.Regime, in request, dates, ref statistics);
+                return TranslateBy(in resolved.Regime, in request, client, dates, ref statistics);
 
             case StreamDisposition.Bypass:
                 if (!BitField.Exceeds(iova, features.OutputAddressBits)) return BypassStream(in resolved, iova);
-                return faults.Report(FaultRecords.OfBypassSize(in request, in resolved));
+                return faults.Report(FaultRecords.OfBypassSize(in request, in resolved), client);
 
             case StreamDisposition.Fault:
-                return faults.Report(FaultRecords.OfConfiguration(in request, in resolved));
+                return faults.Report(FaultRecords.OfConfiguration(in request, in resolved), client);
 
             default:
                 return SilentAbort;
@@ -141,10 +143,14 @@ internal sealed unsafe class TranslationPath
     }
 
     private TranslationResult TranslateBy(
-        in TranslationRegime regime, in FaultRequest request, CacheDates dates, ref PathStatistics statistics)
+        in TranslationRegime regime,
+        in FaultRequest request,
+        StallClient? client,
+        CacheDates dates,
+        ref PathStatistics statistics)
     {
         var access = regime.Overrides.Apply(request.Access);
-        if (!cachesEnabled) return Walk(in regime, in request, access, default, ref statistics);
+        if (!cachesEnabled) return Walk(in regime, in request, access, client, default, ref statistics);
 
         ulong tag = TlbTag.Of(in regime);
         ulong address = SharedTlb.LookupAddress(in regime, request.InputAddress);
@@ -158,7 +164,7 @@ internal sealed unsafe class TranslationPath
             return Success(in regime, entry.Output | offset, entry.SizeLog2, entry.Permissions, entry.Attributes);
         }
 
-        return Walk(in regime, in request, access, new Lookup(dates, tag, address), ref statistics);
+        return Walk(in regime, in request, access, client, new Lookup(dates, tag, address), ref statistics);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
@@ -166,6 +172,7 @@ internal sealed unsafe class TranslationPath
         in TranslationRegime regime,
         in FaultRequest request,
         AccessKind access,
+        StallClient? client,
         Lookup lookup,
         ref PathStatistics statistics)
     {
@@ -176,7 +183,7 @@ internal sealed unsafe class TranslationPath
         Walker.Walk(memory, in regime, request.InputAddress, access, in start, ref trace, out var walk);
         statistics.Walks++;
         statistics.DescriptorReads += walk.DescriptorReads;
-        if (!walk.IsSuccess) return faults.Report(FaultRecords.OfWalk(in request, in regime, access, in walk));
+        if (!walk.IsSuccess) return faults.Report(FaultRecords.OfWalk(in request, in regime, access, in walk), client);
 
         if (cachesEnabled) Keep(in regime, in walk, in start, lookup);
         return Success(in regime, in walk);

@@ -20,9 +20,8 @@ internal static class FaultPolicy
         bool governed = type is EventType.Translation or EventType.AddressSize or EventType.AccessFlag or EventType.Permission;
         if (!governed || (!stage2 && !regime.Stage1Enabled)) return Ungoverned;
 
-        // A client that cannot wait has its stalls turned into terminations: aborted, and recorded as the stall would be.
         bool stalls = stage2 ? regime.Stage2.StallFaults : regime.Stage1.StallFaults;
-        if (stalls) return Ungoverned;
+        if (stalls) return new(TranslationOutcome.Stalled, true);   // R counts for terminations only (FLT-14).
         if (stage2) return new(TranslationOutcome.Faulted, regime.Stage2.RecordFaults);
         return new(
             regime.Stage1.AbortOnTermination ? TranslationOutcome.Faulted : TranslationOutcome.FaultedReadZeroWriteIgnored,

@@ -19,7 +19,7 @@ internal readonly struct FaultReport
         IsRecorded = decision.IsRecorded;
     }
 
-    /// <summary>The answer to the client.</summary>
+    /// <summary>The answer to the client; one that stalls has no token yet.</summary>
     public readonly TranslationResult Result;
 
     /// <summary>The record.</summary>
@@ -27,4 +27,7 @@ internal readonly struct FaultReport
 
     /// <summary>True when the record is to be written.</summary>
     public readonly bool IsRecorded;
+
+    /// <summary>True when the access is to stall, if its client can wait.</summary>
+    public bool Stalls => Result.Outcome == TranslationOutcome.Stalled;
 }

@@ -122,6 +122,9 @@ public readonly partial record struct EventRecord
             Word3 = BitRange.Place(EventFields.FetchAddr, fetch.Value),
         };
 
+    /// <summary>The record with a stall: Stall = 1 and STAG.</summary>
+    internal EventRecord WithStallTag(ushort tag) => this with { Word1 = Word1 | Stalled(tag) };
+
     /// <summary>F_TRANSLATION, F_ADDR_SIZE, F_ACCESS or F_PERMISSION at stage 1.</summary>
     /// <param name="type">Which of the four.</param>
     /// <param name="stream">The stream.</param>

@@ -104,6 +104,19 @@ internal sealed unsafe class EventQueueWriter
         }
     }
 
+    /// <summary>Records that the queue would take now: none while it is off, full or stopped by an abort.</summary>
+    public int Room
+    {
+        get
+        {
+            gate.Enter();
+            bool writable = enabled && !stopped && !isDraining && !layout.IsFull(reserved, consumer);
+            int room = writable ? layout.Entries - (int)layout.Count(reserved, consumer) : 0;
+            gate.Exit();
+            return room;
+        }
+    }
+
     /// <summary>Takes a write of EVENTQ_BASE; the caller has judged the guard.</summary>
     public void WriteBase(ulong value)
     {
@@ -176,15 +189,24 @@ internal sealed unsafe class EventQueueWriter
     public EventWriteResult Write(in EventRecord record)
     {
         gate.Enter();
-        var result = WriteBehindGate(in record);
+        var result = WriteBehindGate(in record, overflows: true);
         gate.Exit();
         return result;
     }
 
-    private EventWriteResult WriteBehindGate(in EventRecord record)
+    /// <summary>Brings the record of a stalled access, which is not lost when the queue has no room (QUE-24).</summary>
+    public EventWriteResult WriteOfStall(in EventRecord record)
+    {
+        gate.Enter();
+        var result = WriteBehindGate(in record, overflows: false);
+        gate.Exit();
+        return result;
+    }
+
+    private EventWriteResult WriteBehindGate(in EventRecord record, bool overflows)
     {
         if (!enabled || stopped || isDraining) return EventWriteResult.Discarded;
-        if (layout.IsFull(reserved, consumer)) return Overflow();
+        if (layout.IsFull(reserved, consumer)) return overflows ? Overflow() : EventWriteResult.Discarded;
 
         uint index = reserved;
         ulong began = generation;

@@ -1,4 +1,5 @@
 using Smmu.Fast.Commands;
+using Smmu.Fast.Faults;
 using Smmu.Fast.Formats;
 using Smmu.Fast.Foundation;
 using Smmu.Fast.Queues;
@@ -35,6 +36,7 @@ internal sealed unsafe partial class RegisterFile
     private readonly CommandConsumer consumer;
     private readonly CommandContext context;
     private readonly EventQueueWriter events;
+    private readonly StallTable stalls;
     private readonly uint globalBypassReset;
     private readonly uint controlMask;
     private readonly uint control2Mask;
@@ -58,6 +60,7 @@ internal sealed unsafe partial class RegisterFile
         CommandConsumer consumer,
         CommandContext context,
         EventQueueWriter events,
+        StallTable stalls,
         uint globalBypassReset)
     {
         this.features = features;
@@ -66,6 +69,7 @@ internal sealed unsafe partial class RegisterFile
         this.consumer = consumer;
         this.context = context;
         this.events = events;
+        this.stalls = stalls;
 
         controlMask = SmmuEnable | EventQueueEnable | CommandQueueEnable
             | (features.PRI ? PageRequestQueueEnable : 0)
@@ -221,7 +225,10 @@ internal sealed unsafe partial class RegisterFile
         if ((changed & CommandQueueEnable) != 0) consumer.SetEnabled((value & CommandQueueEnable) != 0);
         if ((changed & SmmuEnable) == 0) return;
 
+        // An access that began before SMMUEN is cleared may still fault: it finds the table closed.
+        if (IsSmmuEnabled) stalls.SetEnabled(true);
         PublishTranslationControl((uint)translationControl);
+        if (!IsSmmuEnabled) stalls.SetEnabled(false);
     }
 
     private int VmidBitsIgnored()

@@ -108,6 +108,7 @@ public class CommandSyncOrderTests
 
     [Fact]
     [Rule("CMD-SYNC-13")]
+    [Rule("FLT-13")]
     [Rule("CMD-SYNC-10")]
     public void EventsOfAbortedAccessesAreInTheQueueWhenTheSignalArrives()
     {
@@ -126,6 +127,7 @@ public class CommandSyncOrderTests
 
     [Fact]
     [Rule("CMD-SYNC-13")]
+    [Rule("FLT-13")]
     public void SyncWaitsForEventsWhoseWriteIsUnderWay()
     {
         using var stopped = new StoppedAccess();
@@ -151,6 +153,7 @@ public class CommandSyncOrderTests
 
     [Fact]
     [Rule("CMD-SYNC-13")]
+    [Rule("FLT-13")]
     public void EventsThatTheQueueCouldNotTakeNeverAppear()
     {
         using var scene = new CommandScene(start: false);
@@ -173,6 +176,7 @@ public class CommandSyncOrderTests
     [Fact]
     [Rule("CMD-SYNC-14")]
     [Rule("CMD-SYNC-13")]
+    [Rule("FLT-13")]
     public void FaultsOfOldTranslationsAreRecordedBeforeTheSyncCompletes()
     {
         using var stopped = new StoppedAccess();

@@ -1,5 +1,6 @@
 using Smmu.Fast.Commands;
 using Smmu.Fast.Device;
+using Smmu.Fast.Faults;
 using Smmu.Fast.Formats;
 using Smmu.Fast.Foundation;
 using Smmu.Fast.Memory;
@@ -115,7 +116,7 @@ public class CommandQueueTests
         using var tlb = new SharedTlb(16);
         var features = SmmuFeatures.Default;
         var reader = new CommandQueueReader(memory, largestLog2: 3, outputBits: 48);
-        var context = new CommandContext(features, (InvalidationStamps*)stamps.Pointer, tlb);
+        var context = new CommandContext(features, (InvalidationStamps*)stamps.Pointer, tlb, new StallTable(features));
         var events = new EventQueueWriter(memory, largestLog2: 3, outputBits: 48);
         var epoch = new TranslationEpoch((EpochSlot*)slots.Pointer, 1);
         var consumer = new CommandConsumer(reader, context, epoch, events);

@@ -1,5 +1,6 @@
 using Smmu.Fast.Commands;
 using Smmu.Fast.Device;
+using Smmu.Fast.Faults;
 using Smmu.Fast.Formats;
 using Smmu.Fast.Foundation;
 using Smmu.Fast.Memory;
@@ -67,7 +68,7 @@ public sealed class CommandErrorTests : IDisposable
         var reader = new CommandQueueReader(memory, largestLog2: 8, outputBits: 48);
         var consumer = new CommandConsumer(
             reader,
-            new CommandContext(SmmuFeatures.Default, &stamps, tlb),
+            new CommandContext(SmmuFeatures.Default, &stamps, tlb, new StallTable(SmmuFeatures.Default)),
             new TranslationEpoch((EpochSlot*)slots.Pointer, 1),
             new EventQueueWriter(memory, largestLog2: 8, outputBits: 48));
         consumer.SetEnabled(true);

@@ -34,6 +34,7 @@ public class ContextDescriptorValidityTests
     [Fact]
     [Rule("CDV-02")]
     [Rule("STE-47")]
+    [Rule("FLT-12")]
     public void AStreamThatForbidsStallsHasNoContextThatAsksForThem()
     {
         var forbidden = Entries.Stage1(0).With(StreamTableEntryField.S1STALLD, 1);
@@ -45,6 +46,8 @@ public class ContextDescriptorValidityTests
 
     [Fact]
     [Rule("CDV-03")]
+    [Rule("FLT-09")]
+    [Rule("ID-27")]
     public void TermModelForcesAborts()
     {
         AssertIllegal(Everything.With(Feature.TERM_MODEL, 1), Lower.With(A, 0));
@@ -55,6 +58,8 @@ public class ContextDescriptorValidityTests
     [Fact]
     [Rule("CDV-04")]
     [Rule("CDV-05")]
+    [Rule("FLT-10")]
+    [Rule("FLT-11")]
     public void AContextStallsWhereAndOnlyWhereItCan()
     {
         AssertIllegal(Everything.With(Feature.STALL_MODEL, 1), Lower.With(S, 1));

@@ -25,6 +25,9 @@ public class FaultConfigurationTests
     [Rule("ARS-05")]
     [Rule("ARS-06")]
     [Rule("CD-21")]
+    [Rule("FLT-02")]
+    [Rule("FLT-03")]
+    [Rule("FLT-04")]
     public void AAndRDecideOnAbortAndRecordOfEachStage1Fault(bool abort, bool record)
     {
         foreach (var type in Governed)
@@ -71,6 +74,8 @@ public class FaultConfigurationTests
     [InlineData(true)]
     [Rule("ARS-02")]
     [Rule("STE-60")]
+    [Rule("FLT-02")]
+    [Rule("FLT-05")]
     public void Stage2FaultsAbortAndS2RAloneDecidesOnTheRecord(bool record)
     {
         foreach (var type in Governed)
@@ -101,6 +106,7 @@ public class FaultConfigurationTests
     [Fact]
     [Rule("ARS-01")]
     [Rule("ARS-13")]
+    [Rule("FLT-01")]
     [Rule("W1-29")]
     public void ErrorsThatNoFlagGovernsAbortAndAreRecordedAndDoNotStall()
     {
@@ -148,6 +154,7 @@ public class FaultConfigurationTests
     [InlineData(true, false)]
     [InlineData(true, true)]
     [Rule("ARS-09")]
+    [Rule("FLT-06")]
     public void Stage2FaultsOfFetchesAreUnderS2RAndNotUnderTheContext(bool ofTable, bool record)
     {
         using var scene = new StreamScene();
@@ -174,6 +181,7 @@ public class FaultConfigurationTests
 
     [Fact]
     [Rule("ARS-11")]
+    [Rule("FLT-08")]
     public void AnAddressTooLargeToBypassIsRecordedWhateverItsStreamAsksFor()
     {
         using var scene = new StreamScene();

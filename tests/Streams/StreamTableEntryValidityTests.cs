@@ -95,6 +95,8 @@ public class StreamTableEntryValidityTests
 
     [Fact]
     [Rule("STV-18")]
+    [Rule("FLT-10")]
+    [Rule("FLT-11")]
     public void ForbiddingStallsNeedsThatTheyCanBeForbidden()
     {
         AssertLegal(StallAndTerminate, Stage1.With(S1STALLD, 1), Both.With(S1STALLD, 1));
@@ -142,6 +144,8 @@ public class StreamTableEntryValidityTests
     [Fact]
     [Rule("STV-24")]
     [Rule("STV-25")]
+    [Rule("FLT-10")]
+    [Rule("FLT-11")]
     public void Stage2StallsWhereAndOnlyWhereItCan()
     {
         AssertLegal(StallAndTerminate, Stage2, Stage2.With(S2S, 1), Both.With(S2S, 1));
