@@ -26,10 +26,12 @@ public sealed unsafe class DmaPort : IDisposable
     private readonly PortTlbEntry* entries;
     private readonly InvalidationStamps* stamps;
     private readonly EpochSlot* slot;
-    private readonly StallClient? stallClient;
     private bool isClosed;
 
     internal PathStatistics Statistics;
+
+    /// <summary>The client, if it can wait.</summary>
+    internal readonly StallClient? StallClient;
 
     internal DmaPort(
         SmmuDevice device,
@@ -49,7 +51,7 @@ public sealed unsafe class DmaPort : IDisposable
         stamps = path.Stamps;
         Stream = stream;
         Substream = substream;
-        stallClient = stalls == null ? null : new StallClient(stalls);
+        StallClient = stalls == null ? null : new StallClient(stalls, substream);
         table = new NativeBlock(TableEntries * PortTlbEntry.SizeBytes);
         entries = (PortTlbEntry*)table.Pointer;
     }
@@ -181,7 +183,7 @@ public sealed unsafe class DmaPort : IDisposable
         if (isClosed) return;
         Park();
         isClosed = true;
-        stallClient?.Close();
+        StallClient?.Close();
         device.Close(this, slot);
         table.Dispose();
     }
@@ -222,7 +224,7 @@ public sealed unsafe class DmaPort : IDisposable
     [MethodImpl(MethodImplOptions.NoInlining)]
     private TranslationResult Miss(ulong iova, AccessKind access, PortTlbEntry* entry)
     {
-        var result = path.Translate(Stream, Substream, iova, access, stallClient, ref Statistics, out ulong stamp);
+        var result = path.Translate(Stream, Substream, iova, access, StallClient, ref Statistics, out ulong stamp);
         if (!result.IsSuccess || stamp == 0) return result;
         if (ControlBuild.Breaks(Breakage.StampReadLate))
         {

@@ -74,10 +74,7 @@ public sealed unsafe partial class SmmuDevice
         ObjectDisposedException.ThrowIf(isDisposed, this);
         gate.Enter();
         registers.Reset();
-        path.Stamps->RaiseConfiguration();
-        path.Stamps->RaiseTranslations(tables: true);
-        tlb.Invalidate(new TlbInvalidation());   // No tag has to match: everything goes.
-        path.Stamps->RaiseAny();
+        ForgetAll();
         ConsumeAndOpenGate();
     }
 
@@ -88,6 +85,14 @@ public sealed unsafe partial class SmmuDevice
         ObjectDisposedException.ThrowIf(isDisposed, this);
         gate.Enter();
         ConsumeAndOpenGate();
+    }
+
+    private void ForgetAll()
+    {
+        path.Stamps->RaiseConfiguration();
+        path.Stamps->RaiseTranslations(tables: true);
+        tlb.Invalidate(new TlbInvalidation());   // No tag has to match: everything goes.
+        path.Stamps->RaiseAny();
     }
 
     // Entered with the gate closed, left with it open.
@@ -253,7 +258,7 @@ public sealed unsafe partial class SmmuDevice
         gate.Exit();
         try
         {
-            end.Client.Tell(in end);
+            (end.Client ?? FindStallClient(end.Stream, end.Substream))?.Tell(in end);
         }
         finally
         {

@@ -222,6 +222,20 @@ public sealed unsafe partial class SmmuDevice : IDisposable
         slotBlock.Dispose();
     }
 
+    // The client of an access that was restored: the port was opened anew.
+    private StallClient? FindStallClient(StreamId stream, SubstreamId? substream)
+    {
+        lock (portsLock)
+        {
+            foreach (var port in ports)
+            {
+                if (port.StallClient != null && port.Stream == stream && port.Substream == substream) return port.StallClient;
+            }
+        }
+
+        return null;
+    }
+
     internal void Close(DmaPort port, EpochSlot* slot)
     {
         lock (portsLock)

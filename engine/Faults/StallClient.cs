@@ -1,3 +1,5 @@
+using Smmu.Fast.Formats;
+
 namespace Smmu.Fast.Faults;
 
 /// <summary>A port's share of the stall table. Changed behind the table's gate only.</summary>
@@ -6,7 +8,14 @@ internal sealed class StallClient
     private readonly IStallClient client;
     private bool isClosed;
 
-    public StallClient(IStallClient client) => this.client = client;
+    public StallClient(IStallClient client, SubstreamId? substream)
+    {
+        this.client = client;
+        Substream = substream;
+    }
+
+    /// <summary>The substream of the port, or none.</summary>
+    public SubstreamId? Substream { get; }
 
     /// <summary>Accesses that the port has in the table.</summary>
     public int Held { get; set; }

@@ -3,9 +3,6 @@ using Smmu.Fast.Foundation;
 
 namespace Smmu.Fast.Faults;
 
-/// <summary>The end of a stall, to be told to its client.</summary>
-internal readonly record struct StallEnd(StallClient Client, uint Token, StallAnswer Answer);
-
 /// <summary>The stalled accesses of a device: at most IDR5.STALL_MAX, each named by its tag (IHI 0070, 3.12.2).</summary>
 /// <remarks>
 /// An access is held before its record is written, because the record names it. When the Event queue takes no record, the
@@ -13,7 +10,7 @@ internal readonly record struct StallEnd(StallClient Client, uint Token, StallAn
 /// free again once its answer was told. One port never takes more than what it leaves free, so no client can keep the
 /// others from stalling.
 /// </remarks>
-internal sealed class StallTable
+internal sealed partial class StallTable
 {
     private const int TagBits = 16;
 
@@ -79,6 +76,7 @@ internal sealed class StallTable
             ref var entry = ref entries[tag];
             entry.Generation = (ushort)Math.Max(1, entry.Generation + 1);
             entry.Stream = stream;
+            entry.Substream = client.Substream;
             entry.Client = client;
             entry.State = State.Recording;
             client.Held++;
@@ -170,8 +168,8 @@ internal sealed class StallTable
         {
             ushort tag = answered.Take();
             ref var entry = ref entries[tag];
-            end = new StallEnd(entry.Client!, TokenOf(tag), entry.Answer);
-            entry.Client!.Held--;
+            end = new StallEnd(entry.Client, entry.Stream, entry.Substream, TokenOf(tag), entry.Answer);
+            if (entry.Client != null) entry.Client.Held--;
             entry.Client = null;
             entry.State = State.Free;
             heldCount--;
@@ -210,6 +208,7 @@ internal sealed class StallTable
     {
         public StallClient? Client;
         public StreamId Stream;
+        public SubstreamId? Substream;
         public ushort Generation;
         public State State;
         public StallAnswer Answer;

@@ -36,6 +36,9 @@ internal sealed class GlobalErrorState
         Volatile.Write(ref acknowledged, 0);
     }
 
+    /// <summary>Sets GERROR, which nobody writes, to what it was.</summary>
+    public void Restore(uint value) => Volatile.Write(ref errors, value & implemented);
+
     /// <summary>Takes a write of GERRORN.</summary>
     public void WriteAcknowledge(uint value) => Volatile.Write(ref acknowledged, value & implemented);
 }
