@@ -1,28 +1,29 @@
 using Smmu.Fast.Faults;
 using Smmu.Fast.Formats;
+using Smmu.Fast.Streams;
 using Smmu.Fast.Tlbs;
 
 namespace Smmu.Fast.Commands;
 
 /// <summary>What commands act on. Used behind the control gate only.</summary>
-internal sealed unsafe class CommandContext
+internal sealed class CommandContext
 {
-    public CommandContext(SmmuFeatures features, InvalidationStamps* stamps, SharedTlb tlb, StallTable stalls)
+    public CommandContext(SmmuFeatures features, TranslationCaches caches, ConfigurationDates configuration, StallTable stalls)
     {
         Features = features;
-        Stamps = stamps;
-        Tlb = tlb;
+        Caches = caches;
+        Configuration = configuration;
         Stalls = stalls;
     }
 
     /// <summary>Which commands are legal.</summary>
     public SmmuFeatures Features { get; }
 
-    /// <summary>Raised before the caches are searched.</summary>
-    public InvalidationStamps* Stamps { get; }
+    /// <summary>What is remembered of translations.</summary>
+    public TranslationCaches Caches { get; }
 
-    /// <summary>The one cache that is searched; the others die by stamp.</summary>
-    public SharedTlb Tlb { get; }
+    /// <summary>Dates of what is remembered of configuration.</summary>
+    public ConfigurationDates Configuration { get; }
 
     /// <summary>Accesses that wait for CMD_RESUME.</summary>
     public StallTable Stalls { get; }

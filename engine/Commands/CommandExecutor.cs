@@ -31,14 +31,16 @@ internal static class CommandExecutor
             case CommandOpcode.TlbiNhAsid:
             case CommandOpcode.TlbiNhVa:
             case CommandOpcode.TlbiNhVaa:
+            case CommandOpcode.TlbiS12Vmall:
+            case CommandOpcode.TlbiS2Ipa:
+            case CommandOpcode.TlbiNsnhAll:
+                return TlbInvalidateCommands.ExecuteEl1(in command, context);
+
             case CommandOpcode.TlbiEl2All:
             case CommandOpcode.TlbiEl2Asid:
             case CommandOpcode.TlbiEl2Va:
             case CommandOpcode.TlbiEl2Vaa:
-            case CommandOpcode.TlbiS12Vmall:
-            case CommandOpcode.TlbiS2Ipa:
-            case CommandOpcode.TlbiNsnhAll:
-                return TlbInvalidateCommands.Execute(in command, context);
+                return TlbInvalidateCommands.ExecuteEl2(in command, context);
 
             case CommandOpcode.AtcInv:
             case CommandOpcode.PriResp:

@@ -7,137 +7,112 @@ namespace Smmu.Fast.Commands;
 /// <summary>CMD_TLBI_*: forget translations by address, ASID, VMID or altogether (IHI 0070, 4.4).</summary>
 internal static unsafe class TlbInvalidateCommands
 {
-    private const ulong LastAddress = (1UL << TlbInvalidation.AddressBits) - 1;
-
-    public static CommandError Execute(in Command command, CommandContext context)
+    /// <summary>Executes a command of EL1: on a VMID, or all of them.</summary>
+    public static CommandError ExecuteEl1(in Command command, CommandContext context)
     {
         var opcode = command.Opcode;
         var features = context.Features;
-        if (!IsLegal(opcode, features)) return CommandError.Illegal;
+        bool ofStage2 = opcode is CommandOpcode.TlbiS12Vmall or CommandOpcode.TlbiS2Ipa;
+        if (!(ofStage2 ? features.S2P : features.S1P || opcode == CommandOpcode.TlbiNsnhAll)) return CommandError.Illegal;
 
-        ulong first = 0;
-        ulong last = LastAddress;
-        bool byAddress = opcode is CommandOpcode.TlbiNhVa or CommandOpcode.TlbiNhVaa or CommandOpcode.TlbiEl2Va
-            or CommandOpcode.TlbiEl2Vaa or CommandOpcode.TlbiS2Ipa;
-        if (byAddress && !TryDecodeRange(in command, features, out first, out last)) return CommandError.Illegal;
+        bool byAsid = opcode is CommandOpcode.TlbiNhAsid or CommandOpcode.TlbiNhVa;
+        bool byAddress = opcode is CommandOpcode.TlbiNhVa or CommandOpcode.TlbiNhVaa or CommandOpcode.TlbiS2Ipa;
+        var record = default(InvalidationRecord);
+        if (byAddress && !TryDecode(in command, features, byAsid, out record)) return CommandError.Illegal;
 
-        bool leafOnly = byAddress && command.Leaf;
-        switch (opcode)
+        if (opcode == CommandOpcode.TlbiNsnhAll)
         {
-            case CommandOpcode.TlbiNhAll:
-            case CommandOpcode.TlbiNhAsid:
-            case CommandOpcode.TlbiNhVa:
-            case CommandOpcode.TlbiNhVaa:
-            case CommandOpcode.TlbiS12Vmall:
-            case CommandOpcode.TlbiS2Ipa:
-                if (features.S2P && !features.VMID16 && command.Vmid.Value > 0xff) return CommandError.None;
-                break;
-            default:
-                break;
+            context.Caches.RemoveAllVmids();
+            return CommandError.None;
         }
 
-        bool byAsid = opcode is CommandOpcode.TlbiNhAsid or CommandOpcode.TlbiNhVa or CommandOpcode.TlbiEl2Asid
-            || (opcode == CommandOpcode.TlbiEl2Va && context.E2h);
+        // Names with bits that are not implemented name nothing.
         if (byAsid && !features.ASID16 && command.Asid.Value > 0xff) return CommandError.None;
+        int vmid = features.S2P ? command.Vmid.Value : 0;
+        if (vmid > 0xff && !features.VMID16) return CommandError.None;
 
-        var invalidation = new TlbInvalidation
+        // The VMID wildcard: so many low bits are ignored (CR0.VMW).
+        int ignored = features.S2P ? (1 << context.IgnoredVmidBits) - 1 : 0;
+        for (int member = vmid & ~ignored; member <= (vmid | ignored); member++)
         {
-            ByAsid = byAsid,
-            Asid = byAsid ? command.Asid.Value : (ushort)0,
-            IncludeGlobal = byAddress,
-            ByAddress = byAddress,
-            First = first,
-            Last = last,
-            ByIntermediateAddress = opcode == CommandOpcode.TlbiS2Ipa,
-            TagMask = MaskOf(opcode, context),
-            TagValue = ValueOf(opcode, in command, context),
-        };
-
-        // A stage 2 leaf may lie under a cached stage 1 table, so S2_IPA ends the life of tables in any case.
-        context.Stamps->RaiseTranslations(tables: !leafOnly || opcode == CommandOpcode.TlbiS2Ipa);
-        if (ControlBuild.Breaks(Breakage.PortsDatedFirst))
-        {
-            context.Stamps->RaiseAny();
-            ControlBuild.Linger();
+            ExecuteOn(context.Caches.Domains.OfVmid(member), opcode, in command, in record, context.Caches);
         }
 
-        context.Tlb.Invalidate(in invalidation);
-        if (opcode == CommandOpcode.TlbiEl2All) context.Tlb.Invalidate(El2E2hTwin(in invalidation));
-        if (!ControlBuild.Breaks(Breakage.PortsDatedFirst)) context.Stamps->RaiseAny();
         return CommandError.None;
     }
 
-    private static bool IsLegal(CommandOpcode opcode, SmmuFeatures features) => opcode switch
+    /// <summary>Executes a command of EL2.</summary>
+    public static CommandError ExecuteEl2(in Command command, CommandContext context)
     {
-        CommandOpcode.TlbiNsnhAll => true,
-        CommandOpcode.TlbiS12Vmall or CommandOpcode.TlbiS2Ipa => features.S2P,
-        CommandOpcode.TlbiEl2All or CommandOpcode.TlbiEl2Asid or CommandOpcode.TlbiEl2Va or CommandOpcode.TlbiEl2Vaa =>
-            features.Hyp,
-        _ => features.S1P,
-    };
+        var opcode = command.Opcode;
+        var features = context.Features;
+        var caches = context.Caches;
+        if (!features.Hyp) return CommandError.Illegal;
+
+        var domain = caches.Domains.OfWorld(context.E2h ? StreamWorld.NonSecureEl2E2h : StreamWorld.NonSecureEl2);
+        switch (opcode)
+        {
+            case CommandOpcode.TlbiEl2All:   // Both worlds, whatever CR2.E2H says (CMD-TLBI-07).
+                caches.RemoveAll(caches.Domains.OfWorld(StreamWorld.NonSecureEl2));
+                caches.RemoveAll(caches.Domains.OfWorld(StreamWorld.NonSecureEl2E2h));
+                return CommandError.None;
+
+            case CommandOpcode.TlbiEl2Asid:
+                if (!features.ASID16 && command.Asid.Value > 0xff) return CommandError.None;
+                caches.RemoveAsid(caches.Domains.OfWorld(StreamWorld.NonSecureEl2E2h), command.Asid.Value);
+                return CommandError.None;
+
+            default:
+                bool byAsid = opcode == CommandOpcode.TlbiEl2Va && context.E2h;
+                if (!TryDecode(in command, features, byAsid, out var record)) return CommandError.Illegal;
+                if (byAsid && !features.ASID16 && command.Asid.Value > 0xff) return CommandError.None;
+                caches.RemoveAddresses(domain, in record);
+                return CommandError.None;
+        }
+    }
+
+    private static void ExecuteOn(
+        TlbDomain* domain, CommandOpcode opcode, in Command command, in InvalidationRecord record, TranslationCaches caches)
+    {
+        switch (opcode)
+        {
+            case CommandOpcode.TlbiNhAll: caches.RemoveStage1(domain); break;
+            case CommandOpcode.TlbiNhAsid: caches.RemoveAsid(domain, command.Asid.Value); break;
+            case CommandOpcode.TlbiS12Vmall: caches.RemoveAll(domain); break;
+            default: caches.RemoveAddresses(domain, in record); break;
+        }
+    }
 
     // A range ends at the top of the address space: it never wraps (CMD-TLBI-27).
-    private static bool TryDecodeRange(in Command command, SmmuFeatures features, out ulong first, out ulong last)
+    private static bool TryDecode(in Command command, SmmuFeatures features, bool byAsid, out InvalidationRecord record)
     {
+        const ulong LastAddress = (1UL << AddressRange.Bits) - 1;
         const int LargestScale = 39;
-        first = command.Address & LastAddress;
-        last = first | 0xfff;
+        ulong first = command.Address & LastAddress;
+        ulong last = first | 0xfff;
         int granuleCode = features.RIL ? command.TG : 0;
-        if (granuleCode == 0) return true;
+        if (granuleCode != 0)
+        {
+            int level = command.TTL;
+            if (granuleCode == 2 && level == 1 && !features.DS) level = 0;   // CMD-TLBI-24.
+            int scale = features.DS ? Math.Min((int)command.SCALE, LargestScale) : command.SCALE & 0x1f;
+            record = default;
+            if (command.NUM == 0 && scale == 0 && level == 0) return false;
 
-        int level = command.TTL;
-        if (granuleCode == 2 && level == 1 && !features.DS) level = 0;   // CMD-TLBI-24.
-        int scale = features.DS ? Math.Min((int)command.SCALE, LargestScale) : command.SCALE & 0x1f;
-        if (command.NUM == 0 && scale == 0 && level == 0) return false;
+            int granuleLog2 = granuleCode switch { 1 => 12, 2 => 14, _ => 16 };
+            ulong bytes = ((ulong)command.NUM + 1) << (scale + granuleLog2);
+            first = BitField.AlignDown(first, granuleLog2);
+            last = bytes > LastAddress - first ? LastAddress : first + bytes - 1;
+        }
 
-        int granuleLog2 = granuleCode switch { 1 => 12, 2 => 14, _ => 16 };
-        ulong bytes = ((ulong)command.NUM + 1) << (scale + granuleLog2);
-        first = BitField.AlignDown(first, granuleLog2);
-        last = bytes > LastAddress - first ? LastAddress : first + bytes - 1;
+        record = new InvalidationRecord(
+            first,
+            last,
+            byAsid ? command.Asid.Value : (ushort)0,
+            byAsid,
+            ByIntermediateAddress: command.Opcode == CommandOpcode.TlbiS2Ipa,
+            ByAddress: true,
+            Tables: !command.Leaf);
         return true;
     }
-
-    private static ulong MaskOf(CommandOpcode opcode, CommandContext context)
-    {
-        const ulong World = TlbTag.WorldMask | TlbTag.SecurityMask;
-        ulong vmid = context.Features.S2P ? TlbTag.VmidMask & (TlbTag.VmidMask << context.IgnoredVmidBits) : 0;
-        return opcode switch
-        {
-            CommandOpcode.TlbiNsnhAll => World,
-            CommandOpcode.TlbiS12Vmall => World | vmid,
-            CommandOpcode.TlbiS2Ipa => World | vmid | TlbTag.Stage1 | TlbTag.Stage2,
-            CommandOpcode.TlbiNhAll or CommandOpcode.TlbiNhAsid or CommandOpcode.TlbiNhVa or CommandOpcode.TlbiNhVaa =>
-                World | vmid | TlbTag.Stage1,
-            _ => World,
-        };
-    }
-
-    private static ulong ValueOf(CommandOpcode opcode, in Command command, CommandContext context)
-    {
-        ulong vmid = TlbTag.Place(command.Vmid) & MaskOf(opcode, context);
-        ulong stages = opcode switch
-        {
-            CommandOpcode.TlbiS2Ipa => TlbTag.Stage2,
-            CommandOpcode.TlbiNhAll or CommandOpcode.TlbiNhAsid or CommandOpcode.TlbiNhVa or CommandOpcode.TlbiNhVaa =>
-                TlbTag.Stage1,
-            _ => 0,
-        };
-        var world = opcode switch
-        {
-            CommandOpcode.TlbiEl2All => StreamWorld.NonSecureEl2,
-            CommandOpcode.TlbiEl2Asid => StreamWorld.NonSecureEl2E2h,
-            CommandOpcode.TlbiEl2Va or CommandOpcode.TlbiEl2Vaa =>
-                context.E2h ? StreamWorld.NonSecureEl2E2h : StreamWorld.NonSecureEl2,
-            _ => StreamWorld.NonSecureEl1,
-        };
-        return TlbTag.Place(world) | (world == StreamWorld.NonSecureEl1 ? vmid : 0) | stages;
-    }
-
-    // EL2_ALL takes both EL2 worlds, whatever CR2.E2H says (CMD-TLBI-07).
-    private static TlbInvalidation El2E2hTwin(in TlbInvalidation invalidation) => new()
-    {
-        TagMask = invalidation.TagMask,
-        TagValue = TlbTag.Place(StreamWorld.NonSecureEl2E2h),
-        Last = invalidation.Last,
-    };
 }

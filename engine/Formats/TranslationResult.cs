@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace Smmu.Fast.Formats;
@@ -31,18 +32,20 @@ public enum TranslationOutcome : byte
 [StructLayout(LayoutKind.Sequential)]
 public readonly struct TranslationResult
 {
-    // Two words and no more, so that an answer travels in registers.
-    // Traits: [7:0] outcome  [15:8] event  [23:16] log2 of the leaf  [31:24] permissions
-    // [39:32] memory type  [47:40] shareability; a stalled access has none of the two: [63:32] stall token
-    private const int EventShift = 8;
-    private const int LeafSizeShift = 16;
-    private const int PermissionsShift = 24;
-    private const int TypeShift = 32;
-    private const int ShareabilityShift = 40;
-    private const int StallTokenShift = 32;
+    // Two words and no more, so that an answer travels in registers. The second has the layout of TLB payloads, so that a hit
+    // hands it on as it is:
+    // [5:0] permissions  [11:6] log2 of the leaf  [51:12] output page  [59:52] memory type  [61:60] shareability  [63:62] outcome
+    // An answer that is no success has outcome 3 and: [31:0] stall token  [39:32] event  [42:40] outcome
+    private const int LeafSizeShift = 6;
+    private const int TypeShift = 52;
+    private const int ShareabilityShift = 60;
+    private const int OutcomeShift = 62;
+    private const ulong NoSuccess = 3UL << OutcomeShift;
+    private const int EventShift = 32;
+    private const int FailureShift = 40;
 
     private readonly ulong address;
-    private readonly ulong traits;
+    private readonly ulong payload;
 
     internal TranslationResult(
         TranslationOutcome outcome,
@@ -54,27 +57,28 @@ public readonly struct TranslationResult
         uint stallToken = 0)
     {
         this.address = address;
-        traits = (byte)outcome
-            | ((ulong)(byte)eventType << EventShift)
-            | ((ulong)leafSizeLog2 << LeafSizeShift)
-            | ((ulong)(byte)permissions << PermissionsShift)
-            | (outcome == TranslationOutcome.Stalled
-                ? (ulong)stallToken << StallTokenShift
-                : ((ulong)attributes.Type << TypeShift) | ((ulong)attributes.Shareability << ShareabilityShift));
+        payload = outcome <= TranslationOutcome.DeviceBypassed
+            ? PayloadOf(outcome, address, leafSizeLog2, permissions, attributes)
+            : NoSuccess | ((ulong)outcome << FailureShift) | ((ulong)(byte)eventType << EventShift) | stallToken;
     }
 
-    /// <summary>An answer with the traits of another one.</summary>
-    internal TranslationResult(ulong address, ulong traits)
+    /// <summary>A success that a TLB kept.</summary>
+    /// <param name="address">The output address.</param>
+    /// <param name="payload">The answer to another address of the same page: its <see cref="Payload"/>.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal TranslationResult(ulong address, ulong payload)
     {
         this.address = address;
-        this.traits = traits;
+        this.payload = payload;
     }
 
     /// <summary>How the translation ended.</summary>
-    public TranslationOutcome Outcome => (TranslationOutcome)(byte)traits;
+    public TranslationOutcome Outcome => IsSuccess
+        ? (TranslationOutcome)(payload >> OutcomeShift)
+        : (TranslationOutcome)((payload >> FailureShift) & 7);
 
     /// <summary>True when the access may go on to <see cref="Address"/>.</summary>
-    public bool IsSuccess => Outcome <= TranslationOutcome.DeviceBypassed;
+    public bool IsSuccess => payload < NoSuccess;
 
     /// <summary>The output address of exactly the input address, offset included; 0 unless <see cref="IsSuccess"/>.</summary>
     public PhysicalAddress Address => new(address);
@@ -85,25 +89,49 @@ public readonly struct TranslationResult
     /// </summary>
     public ulong LeafSize => LeafSizeLog2 == 0 ? 0 : 1UL << LeafSizeLog2;
 
-    internal byte LeafSizeLog2 => (byte)(traits >> LeafSizeShift);
+    internal byte LeafSizeLog2 => IsSuccess ? (byte)((payload >> LeafSizeShift) & 0x3f) : (byte)0;
 
     /// <summary>What the translation permits, of all enabled stages together.</summary>
-    public AccessPermissions Permissions => PermissionsOf(traits);
+    public AccessPermissions Permissions => IsSuccess ? PermissionsOf(payload) : AccessPermissions.None;
 
-    /// <summary>Memory type and shareability of the access as it leaves the SMMU; nothing of meaning for a stalled one.</summary>
-    public MemoryAttributes Attributes => Outcome == TranslationOutcome.Stalled
-        ? default
-        : new MemoryAttributes((byte)(traits >> TypeShift), (byte)(traits >> ShareabilityShift));
+    /// <summary>Memory type and shareability of the access as it leaves the SMMU; nothing of meaning without success.</summary>
+    public MemoryAttributes Attributes => IsSuccess ? AttributesOf(payload) : default;
 
     /// <summary>The event a fault stands for, whether or not it was recorded; <see cref="EventType.None"/> otherwise.</summary>
-    public EventType Event => (EventType)(byte)(traits >> EventShift);
+    public EventType Event => IsSuccess ? EventType.None : (EventType)(byte)(payload >> EventShift);
 
     /// <summary>Names a stalled access; 0 when it is not <see cref="TranslationOutcome.Stalled"/>.</summary>
-    public uint StallToken => Outcome == TranslationOutcome.Stalled ? (uint)(traits >> StallTokenShift) : 0;
+    public uint StallToken => IsSuccess ? 0 : (uint)payload;
 
-    /// <summary>All but the address, for caches to keep.</summary>
-    internal ulong Traits => traits;
+    /// <summary>All of a success but the offset in its page, for TLBs to keep.</summary>
+    internal ulong Payload => payload;
 
-    /// <summary>The permissions among kept traits.</summary>
-    internal static AccessPermissions PermissionsOf(ulong traits) => (AccessPermissions)(byte)(traits >> PermissionsShift);
+    /// <summary>Packs a success.</summary>
+    internal static ulong PayloadOf(
+        TranslationOutcome outcome, ulong address, byte leafSizeLog2, AccessPermissions permissions, MemoryAttributes attributes) =>
+        (byte)permissions
+        | ((ulong)leafSizeLog2 << LeafSizeShift)
+        | (address & PageMask)
+        | ((ulong)attributes.Type << TypeShift)
+        | ((ulong)attributes.Shareability << ShareabilityShift)
+        | ((ulong)outcome << OutcomeShift);
+
+    /// <summary>Bits of the output page in a payload: an address of more than 52 bits cannot be kept.</summary>
+    internal const ulong PageMask = 0x000f_ffff_ffff_f000;
+
+    /// <summary>The permissions in a payload.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static AccessPermissions PermissionsOf(ulong payload) => (AccessPermissions)(payload & 0x3f);
+
+    /// <summary>A payload with other permissions.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static ulong WithPermissions(ulong payload, AccessPermissions permissions) =>
+        (payload & ~0x3fUL) | (byte)permissions;
+
+    /// <summary>The log2 of the leaf in a payload.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static int LeafSizeLog2Of(ulong payload) => (int)(payload >> LeafSizeShift) & 0x3f;
+
+    private static MemoryAttributes AttributesOf(ulong payload) =>
+        new((byte)(payload >> TypeShift), (byte)((payload >> ShareabilityShift) & 3));
 }

@@ -8,9 +8,9 @@ namespace Smmu.Fast.Streams;
 
 /// <summary>Keeps what the configuration says of a stream and substream, STE and CD together (IHI 0070, 3.21.3 and 16.2).</summary>
 /// <remarks>
-/// Direct-mapped. An entry is whole when its version is even and unchanged by the copy; it is alive while its stamp is the
-/// present one, which every CMD_CFGI_* raises. Answers that rest on a failed fetch or an error are never kept (CACHE-03),
-/// so mending the tables is enough. The stamp is read before the structures, so that a fetch that began before an
+/// Direct-mapped. An entry is whole when its version is even and unchanged by the copy; it is alive while its date is that of
+/// its stream (<see cref="ConfigurationDates"/>). Answers that rest on a failed fetch or an error are never kept (CACHE-03),
+/// so mending the tables is enough. The date is read before the structures, so that a fetch that began before an
 /// invalidation is dead when it arrives.
 /// </remarks>
 internal sealed unsafe class ConfigurationCache : IDisposable
@@ -28,7 +28,7 @@ internal sealed unsafe class ConfigurationCache : IDisposable
     {
         public int Version;   // Odd while somebody writes the entry.
         public ulong Key;
-        public ulong Stamp;
+        public ulong Date;
         public ResolvedStream Stream;
     }
 
@@ -47,12 +47,12 @@ internal sealed unsafe class ConfigurationCache : IDisposable
     public int Capacity { get; }
 
     /// <summary>Finds a live answer.</summary>
-    public bool TryFind(StreamId stream, SubstreamId? substream, ulong stamp, out ResolvedStream resolved)
+    public bool TryFind(StreamId stream, SubstreamId? substream, ulong date, out ResolvedStream resolved)
     {
         ulong key = KeyOf(stream, substream);
         Entry* entry = entries + IndexOf(key);
         int version = Volatile.Read(ref entry->Version);
-        if ((version & 1) == 0 && entry->Key == key && entry->Stamp == stamp)
+        if ((version & 1) == 0 && entry->Key == key && entry->Date == date)
         {
             resolved = entry->Stream;
             Volatile.ReadBarrier();   // The copy is complete before the version is read again.
@@ -63,8 +63,8 @@ internal sealed unsafe class ConfigurationCache : IDisposable
         return false;
     }
 
-    /// <summary>Keeps an answer that was made after the stamp was read.</summary>
-    public void Fill(StreamId stream, SubstreamId? substream, ulong stamp, in ResolvedStream resolved)
+    /// <summary>Keeps an answer that was made after the date was read.</summary>
+    public void Fill(StreamId stream, SubstreamId? substream, ulong date, in ResolvedStream resolved)
     {
         if (resolved.Event != EventType.None) return;
         ulong key = KeyOf(stream, substream);
@@ -72,7 +72,7 @@ internal sealed unsafe class ConfigurationCache : IDisposable
         int version = Volatile.Read(ref entry->Version);
         if ((version & 1) != 0 || Interlocked.CompareExchange(ref entry->Version, version + 1, version) != version) return;
         entry->Key = key;
-        entry->Stamp = stamp;
+        entry->Date = date;
         entry->Stream = resolved;
         Volatile.Write(ref entry->Version, version + 2);   // Release; pairs with the first read in TryFind.
     }

@@ -1,33 +1,40 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
 using Smmu.Fast.Formats;
 using Smmu.Fast.Foundation;
 using Smmu.Fast.Memory;
 
 namespace Smmu.Fast.Tlbs;
 
-/// <summary>The TLB that all ports of a device share: set-associative, read without locks, one entry a leaf.</summary>
+/// <summary>The TLB that all ports of a device share: set-associative, read without locks, an entry a leaf.</summary>
 /// <remarks>
-/// Each set has a version, odd while somebody writes the set. A reader takes the version, copies an entry, and takes the
-/// version again: a copy made under an even and unchanged version is whole. A filler closes the set first and then
-/// compares the stamp that it read before its walk; an invalidation raises the stamp first and then looks at the sets.
-/// Both steps are fenced, so either the filler sees the new stamp and leaves, or the invalidation sees a closed or filled
-/// set and waits for it or empties it. What narrows an invalidation down (sizes, globals, fragments in use) is announced
-/// before the same fence, for the same reason.
+/// A set is one cache line: four keys, compared with one instruction, and four payloads in the layout of
+/// <see cref="TranslationResult"/>. A key holds the number of a context (<see cref="TlbContext"/>), the size of the entry, and
+/// those bits of the page that the place of the set does not tell.
+/// <para>
+/// Each set has a version, odd while somebody writes the set. A reader takes the version, reads, and takes the version again:
+/// what it read under an even and unchanged version belongs together. A filler closes the set first and then compares the
+/// stamps that it read before its walk; an invalidation raises the stamps first and then looks at the sets. Both steps are
+/// fenced, so either the filler sees the new stamp and leaves, or the invalidation sees a closed or filled set and waits for it
+/// or empties it. Sizes are announced in the context before the same fence, for the same reason.
+/// </para>
 /// </remarks>
 internal sealed unsafe class SharedTlb : IDisposable
 {
+
     private const int Ways = 4;
+    private const int SizeCodeBits = 4;
+    private const int PageBits = AddressRange.Bits - PortTlb.PageLog2;
 
     private readonly NativeBlock block;
     private readonly NativeBlock versionBlock;
-    private readonly TlbEntry* entries;
+    private readonly Set* sets;
     private readonly int* versions;
     private readonly int setMask;
-
-    private ulong sizesInUse;      // Bit n: entries of 2^n bytes may be there.
-    private int globalsInUse;      // 1: global entries may be there.
-    private int fragmentsInUse;    // 1: entries smaller than their leaf may be there.
+    private readonly int setBits;
+    private readonly int numberBits;
 
     /// <summary>Makes an empty TLB.</summary>
     /// <param name="capacity">Entries; a power of two, at least 16.</param>
@@ -35,61 +42,96 @@ internal sealed unsafe class SharedTlb : IDisposable
     {
         Invariant.Holds(BitOperations.IsPow2(capacity) && capacity >= 16);
         Capacity = capacity;
-        int sets = capacity / Ways;
-        setMask = sets - 1;
-        block = new NativeBlock((nuint)capacity * TlbEntry.SizeBytes);
-        versionBlock = new NativeBlock((nuint)sets * sizeof(int));
-        entries = (TlbEntry*)block.Pointer;
+        int setCount = capacity / Ways;
+        setMask = setCount - 1;
+        setBits = BitOperations.Log2((uint)setCount);
+        numberBits = Math.Min(31, 64 - SizeCodeBits - (PageBits - setBits));
+        block = new NativeBlock((ulong)setCount * (ulong)sizeof(Set), sizeof(Set));
+        versionBlock = new NativeBlock((ulong)setCount * sizeof(int));
+        sets = (Set*)block.Pointer;
         versions = (int*)versionBlock.Pointer;
     }
 
     /// <summary>Entries that fit.</summary>
     public int Capacity { get; }
 
-    /// <summary>Finds the translation of an address; what it permits is for the caller to judge.</summary>
-    /// <param name="tag">Tag of the regime.</param>
-    /// <param name="globalTag">Tag of the regime's global entries.</param>
-    /// <param name="address">Look-up address; see <see cref="LookupAddress"/>.</param>
-    /// <param name="entry">A whole copy of the entry.</param>
-    public bool TryFind(ulong tag, ulong globalTag, ulong address, out TlbEntry entry)
+    /// <summary>Numbers of contexts that keys can tell apart, 0 left out.</summary>
+    public uint Numbers => (1u << numberBits) - 1;
+
+    /// <summary>Log2 of the sizes that an entry can have; others are kept as pieces of the next smaller one.</summary>
+    private static ReadOnlySpan<byte> SizeCodes =>
+    [
+        // Index: log2 - 12.
+        1, 0, 2, 0, 3, 0, 0, 0, 0, 4, 0, 0, 0, 5, 0, 0, 0, 6, 7, 0, 0, 0, 8, 0, 9, 0, 0, 10, 0, 0, 11, 0, 0, 0, 0, 12,
+    ];
+
+    /// <summary>True for the size of a leaf or contiguous run: 4, 16, 64 KiB, 2, 32, 512 MiB, 1, 16, 64, 512 GiB, 4, 128 TiB.</summary>
+    public static bool CanKeep(int sizeLog2) =>
+        (uint)(sizeLog2 - PortTlb.PageLog2) < (uint)SizeCodes.Length && SizeCodes[sizeLog2 - PortTlb.PageLog2] != 0;
+
+    /// <summary>Finds the payload of an address.</summary>
+    /// <param name="number">Number of the context.</param>
+    /// <param name="sizes">Sizes of its entries.</param>
+    /// <param name="address">The input address; bits [63:56] do not count.</param>
+    /// <param name="payload">Its output page is that of the address.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public bool TryFind(uint number, ulong sizes, ulong address, out ulong payload)
     {
-        for (ulong sizes = Volatile.Read(ref sizesInUse); sizes != 0; sizes &= sizes - 1)
+        for (; sizes != 0; sizes &= sizes - 1)
         {
             int sizeLog2 = BitOperations.TrailingZeroCount(sizes);
-            ulong page = address >> sizeLog2;
-            if (TryFindInSet(tag, page, sizeLog2, out entry)) return true;
-            if (Volatile.Read(ref globalsInUse) != 0 && globalTag != tag
-                && TryFindInSet(globalTag, page, sizeLog2, out entry)) return true;
+            if (!TryFindInSet(number, address, sizeLog2, out payload)) continue;
+            ulong inEntry = ((1UL << sizeLog2) - 1) & TranslationResult.PageMask;
+            payload = (payload & ~inEntry) | (address & inEntry);
+            return true;
         }
 
-        entry = default;
+        payload = 0;
         return false;
     }
 
-    /// <summary>Keeps a translation, unless something was invalidated since the stamp was read.</summary>
-    public void Fill(in TlbEntry entry, ref readonly InvalidationStamps stamps, ulong stamp)
+    /// <summary>Keeps a payload, unless something was invalidated since the dates were read.</summary>
+    public void Fill(
+        uint number, int sizeLog2, ulong address, ulong payload, in InvalidationDates dates)
     {
-        Invariant.Holds(entry.SizeLog2 is >= 12 and < 64);
+        Invariant.Holds(CanKeep(sizeLog2) && number != 0 && number <= Numbers);
         if (ControlBuild.Breaks(Breakage.FillNotDated)) ControlBuild.Linger();
-        Announce(in entry);
-        int set = SetOf(entry.Tag, entry.Page, entry.SizeLog2);
-        int version = Volatile.Read(ref versions[set]);
-        if ((version & 1) != 0 || Interlocked.CompareExchange(ref versions[set], version + 1, version) != version) return;
+        ulong key = KeyOf(number, address, sizeLog2, out int index);
+        int version = Volatile.Read(ref versions[index]);
+        if ((version & 1) != 0 || Interlocked.CompareExchange(ref versions[index], version + 1, version) != version) return;
 
-        if (Volatile.Read(in stamps.Translations) == stamp || ControlBuild.Breaks(Breakage.FillNotDated))
+        if (dates.AreTranslationsPresent || ControlBuild.Breaks(Breakage.FillNotDated))
         {
-            TlbEntry* ways = entries + (set * Ways);
-            ways[Victim(ways, in entry, version)] = entry;
+            int way = WayFor(sets + index, key, version);
+            sets[index].Payloads[way] = payload;
+            sets[index].Keys[way] = key;
         }
 
-        Volatile.Write(ref versions[set], version + 2);   // Release; pairs with the first read in TryFindInSet.
+        Volatile.Write(ref versions[index], version + 2);   // Release; pairs with the first read in TryFindInSet.
     }
 
-    /// <summary>Removes what the command names. The stamps have been raised before.</summary>
-    public void Invalidate(in TlbInvalidation invalidation)
+    /// <summary>Removes the entry of an address. The stamps have been raised, and a fence was passed.</summary>
+    public void Remove(uint number, int sizeLog2, ulong address)
     {
-        Interlocked.MemoryBarrier();   // The stamp is visible before the sets are looked at; pairs with the close in Fill.
-        if (!TryInvalidateBySet(in invalidation)) InvalidateAllSets(in invalidation);
+        ulong key = KeyOf(number, address, sizeLog2, out int index);
+        int version = Volatile.Read(ref versions[index]);
+        if ((version & 1) == 0 && FindWay(sets + index, key) < 0) return;
+
+        version = Close(index);
+        int way = FindWay(sets + index, key);
+        if (way >= 0) sets[index].Keys[way] = 0;
+        Volatile.Write(ref versions[index], version + 2);
+    }
+
+    /// <summary>Removes everything.</summary>
+    public void Clear()
+    {
+        for (int index = 0; index <= setMask; index++)
+        {
+            int version = Close(index);
+            sets[index] = default;
+            Volatile.Write(ref versions[index], version + 2);
+        }
     }
 
     public void Dispose()
@@ -98,125 +140,58 @@ internal sealed unsafe class SharedTlb : IDisposable
         versionBlock.Dispose();
     }
 
-    /// <summary>The address as look-ups see it: a top byte that is ignored counts as copies of bit 55 (3.4.1).</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static ulong LookupAddress(in TranslationRegime regime, ulong address)
+    private bool TryFindInSet(uint number, ulong address, int sizeLog2, out ulong payload)
     {
-        if (!regime.Stage1Enabled) return address;
-        bool high = regime.HasTwoRanges && BitField.Test(address, 55);
-        bool ignored = high ? regime.Stage1.Range1.TopByteIgnored : regime.Stage1.Range0.TopByteIgnored;
-        if (!ignored) return address;
-        return high ? address | BitField.Mask(63, 56) : address & ~BitField.Mask(63, 56);
-    }
-
-    private bool TryFindInSet(ulong tag, ulong page, int sizeLog2, out TlbEntry entry)
-    {
-        int set = SetOf(tag, page, sizeLog2);
-        int version = Volatile.Read(ref versions[set]);
-        TlbEntry* ways = entries + (set * Ways);
-        for (int way = 0; way < Ways; way++)
+        ulong key = KeyOf(number, address, sizeLog2, out int index);
+        int version = Volatile.Read(ref versions[index]);
+        int way = FindWay(sets + index, key);
+        if (way >= 0)
         {
-            if (ways[way].Tag != tag || ways[way].Page != page || ways[way].SizeLog2 != sizeLog2) continue;
-            entry = ways[way];
-            if (ControlBuild.Breaks(Breakage.CopyNotRechecked))
-            {
-                ControlBuild.Linger();   // As if the copy took that long.
-                entry.Output = ways[way].Output;
-                return true;
-            }
-
-            Volatile.ReadBarrier();   // The copy is complete before the version is read again.
-            if ((version & 1) == 0 && Volatile.Read(ref versions[set]) == version
-                && entry.Tag == tag && entry.Page == page && entry.SizeLog2 == sizeLog2) return true;
-            break;
+            if (ControlBuild.Breaks(Breakage.CopyNotRechecked)) ControlBuild.Linger();   // As if the read took that long.
+            payload = sets[index].Payloads[way];
+            if (ControlBuild.Breaks(Breakage.CopyNotRechecked)) return true;
+            Volatile.ReadBarrier();   // Key and payload are read before the version is read again.
+            return (version & 1) == 0 && Volatile.Read(ref versions[index]) == version;
         }
 
-        entry = default;
+        payload = 0;
         return false;
     }
 
-    private void Announce(in TlbEntry entry)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static int FindWay(Set* set, ulong key)
     {
-        ulong bit = 1UL << entry.SizeLog2;
-        if ((Volatile.Read(ref sizesInUse) & bit) == 0) Interlocked.Or(ref sizesInUse, bit);
-        if ((entry.Tag & TlbTag.Global) != 0) Volatile.Write(ref globalsInUse, 1);
-        if (Math.Max(entry.Stage1SizeLog2, entry.Stage2SizeLog2) > entry.SizeLog2) Volatile.Write(ref fragmentsInUse, 1);
+        if (Vector256.IsHardwareAccelerated)
+        {
+            uint equal = Vector256.Equals(Vector256.Load(set->Keys), Vector256.Create(key)).ExtractMostSignificantBits();
+            return equal == 0 ? -1 : BitOperations.TrailingZeroCount(equal);
+        }
+
+        for (int way = 0; way < Ways; way++)
+        {
+            if (set->Keys[way] == key) return way;
+        }
+
+        return -1;
     }
 
     // The same translation, an empty way, or the way whose turn it is.
-    private static int Victim(TlbEntry* ways, in TlbEntry entry, int version)
+    private static int WayFor(Set* set, ulong key, int version)
     {
-        int empty = -1;
-        for (int way = 0; way < Ways; way++)
-        {
-            if (ways[way].Tag == entry.Tag && ways[way].Page == entry.Page && ways[way].SizeLog2 == entry.SizeLog2) return way;
-            if (ways[way].SizeLog2 == 0) empty = way;
-        }
-
-        return empty >= 0 ? empty : (version >> 1) & (Ways - 1);
-    }
-
-    // A command for a few addresses of one ASID, or of none, looks only where their entries can lie.
-    private bool TryInvalidateBySet(in TlbInvalidation invalidation)
-    {
-        const int MostProbes = 256;
-        if (!invalidation.ByAddress || Volatile.Read(ref fragmentsInUse) != 0) return false;
-        if (!invalidation.ByAsid && !invalidation.ByIntermediateAddress) return false;
-
-        ulong probes = 0;
-        for (ulong sizes = Volatile.Read(ref sizesInUse); sizes != 0; sizes &= sizes - 1)
-        {
-            int sizeLog2 = BitOperations.TrailingZeroCount(sizes);
-            probes += (invalidation.Last >> sizeLog2) - (invalidation.First >> sizeLog2) + 1;
-            if (probes > MostProbes) return false;
-        }
-
-        for (ulong sizes = Volatile.Read(ref sizesInUse); sizes != 0; sizes &= sizes - 1)
-        {
-            int sizeLog2 = BitOperations.TrailingZeroCount(sizes);
-            for (ulong page = invalidation.First >> sizeLog2; page <= invalidation.Last >> sizeLog2; page++)
-            {
-                InvalidateSet(SetOf(invalidation.Asid, page, sizeLog2), in invalidation);
-                if (invalidation.ByAsid) InvalidateSet(SetOf(TlbTag.Global, page, sizeLog2), in invalidation);
-            }
-        }
-
-        return true;
-    }
-
-    private void InvalidateAllSets(in TlbInvalidation invalidation)
-    {
-        for (int set = 0; set <= setMask; set++) InvalidateSet(set, in invalidation);
-    }
-
-    private void InvalidateSet(int set, in TlbInvalidation invalidation)
-    {
-        TlbEntry* ways = entries + (set * Ways);
-        int version = Volatile.Read(ref versions[set]);
-        if ((version & 1) == 0)
-        {
-            bool any = false;
-            for (int way = 0; way < Ways; way++) any |= invalidation.Matches(in ways[way]);
-            if (!any) return;
-        }
-
-        version = Close(set);
-        for (int way = 0; way < Ways; way++)
-        {
-            if (invalidation.Matches(in ways[way])) ways[way] = default;
-        }
-
-        Volatile.Write(ref versions[set], version + 2);
+        int way = FindWay(set, key);
+        if (way < 0) way = FindWay(set, 0);
+        return way >= 0 ? way : (version >> 1) & (Ways - 1);
     }
 
     // Fillers hold a set for a handful of stores, so the wait is short; it ends even when one was descheduled there.
-    private int Close(int set)
+    private int Close(int index)
     {
         var spin = new SpinWait();
         while (true)
         {
-            int version = Volatile.Read(ref versions[set]);
-            if ((version & 1) == 0 && Interlocked.CompareExchange(ref versions[set], version + 1, version) == version)
+            int version = Volatile.Read(ref versions[index]);
+            if ((version & 1) == 0 && Interlocked.CompareExchange(ref versions[index], version + 1, version) == version)
             {
                 return version;
             }
@@ -225,13 +200,22 @@ internal sealed unsafe class SharedTlb : IDisposable
         }
     }
 
-    // Only the ASID and the globality of a tag take part, so that a by-address command finds the set, and only the address
-    // bits that it compares: an entry and a command that name bits [63:56] in different ways meet in the same set.
-    private int SetOf(ulong tag, ulong page, int sizeLog2)
+    // Neighbouring pages lie in neighbouring sets, from a beginning that the rest of the key chooses: so place and key together
+    // tell all bits of the page.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private ulong KeyOf(uint number, ulong address, int sizeLog2, out int index)
     {
-        ulong significant = page & (ulong.MaxValue >> (64 - TlbInvalidation.AddressBits + sizeLog2));
-        ulong asid = tag & (TlbTag.AsidMask | TlbTag.Global);
-        ulong hash = (significant ^ (asid * 0x9e37_79b9UL) ^ ((ulong)sizeLog2 << 7)) * 0x9e37_79b9_7f4a_7c15UL;
-        return (int)(hash >> 40) & setMask;
+        ulong page = (address & ((1UL << AddressRange.Bits) - 1)) >> sizeLog2;
+        ulong key = ((((page >> setBits) << SizeCodeBits) | SizeCodes[sizeLog2 - PortTlb.PageLog2]) << numberBits) | number;
+        ulong beginning = (key * 0x9e37_79b9_7f4a_7c15UL) >> 32;
+        index = (int)(page + beginning) & setMask;
+        return key;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    private struct Set
+    {
+        public fixed ulong Keys[Ways];
+        public fixed ulong Payloads[Ways];
     }
 }

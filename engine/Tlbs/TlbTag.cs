@@ -10,6 +10,7 @@ internal static class TlbTag
     // [15:0] ASID  [31:16] VMID  [35:32] StreamWorld  [37:36] Security state  [38] ASET, of global entries only
     // [39] global  [40] stage 1 took part  [41] stage 2 took part
     // [45:42] MemAttr  [46] MTCFG  [50:47] ALLOCCFG  [52:51] SHCFG: overrides that the kept attributes rest on, else 0
+    // [53] [15:0] is an ASID
     private const int VmidShift = 16;
     private const int WorldShift = 32;
     private const int SecurityShift = 36;
@@ -21,6 +22,7 @@ internal static class TlbTag
     private const int ReplaceTypeBit = 46;
     private const int AllocationHintsShift = 47;
     private const int ShareabilityShift = 51;
+    private const int HasAsidBit = 53;
 
     public const ulong AsidMask = 0xffff;
     public const ulong VmidMask = 0xffffUL << VmidShift;
@@ -29,10 +31,11 @@ internal static class TlbTag
     public const ulong Global = 1UL << GlobalBit;
     public const ulong Stage1 = 1UL << Stage1Bit;
     public const ulong Stage2 = 1UL << Stage2Bit;
+    public const ulong HasAsid = 1UL << HasAsidBit;
 
     /// <summary>The tag of entries that belong to the regime's own ASID, or that have none because their world has none.</summary>
     public static ulong Of(in TranslationRegime regime) =>
-        Common(in regime) | (regime.Stage1Enabled && regime.HasAsid ? regime.Asid : 0u);
+        Common(in regime) | (regime.Stage1Enabled && regime.HasAsid ? HasAsid | regime.Asid : 0u);
 
     /// <summary>
     /// The tag of the regime's global entries: they match any ASID of the same world, VMID and ASET (TAG-10). Worlds

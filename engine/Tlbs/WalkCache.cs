@@ -26,8 +26,8 @@ internal struct WalkCacheEntry
     /// <summary>Look-up address shifted right by <see cref="CoverageLog2"/>.</summary>
     public ulong Prefix;
 
-    /// <summary>See <see cref="TlbTag"/>.</summary>
-    public ulong Tag;
+    /// <summary>Number of the context.</summary>
+    public uint Number;
 
     /// <summary>Physical address of the table.</summary>
     public ulong Table;
@@ -35,14 +35,15 @@ internal struct WalkCacheEntry
     /// <summary>The same before stage 2.</summary>
     public ulong TableIpa;
 
-    /// <summary><see cref="InvalidationStamps.Tables"/> as it was before the walk.</summary>
+    /// <summary><see cref="InvalidationStamps.Tables"/> of its domain as it was before the walk.</summary>
     public ulong Stamp;
 }
 
 /// <summary>Remembers last-level tables, so that a TLB miss near an earlier one reads a single descriptor.</summary>
 /// <remarks>
 /// Direct-mapped. An entry is whole when its version is even and the same before and after the copy, and alive while its
-/// stamp is the present one; a command with Leaf = 1 leaves that stamp alone. Writers that meet another one give up.
+/// stamp is the present one and its context lives; a command with Leaf = 1 leaves that stamp alone. Writers that meet another
+/// one give up.
 /// </remarks>
 internal sealed unsafe class WalkCache : IDisposable
 {
@@ -66,18 +67,18 @@ internal sealed unsafe class WalkCache : IDisposable
     public int Capacity { get; }
 
     /// <summary>Finds the deepest table known for an address.</summary>
-    public bool TryFind(ulong tag, ulong address, ulong stamp, out WalkCacheEntry entry)
+    public bool TryFind(uint number, ulong address, ulong stamp, out WalkCacheEntry entry)
     {
         for (ulong sizes = Volatile.Read(ref coveragesInUse); sizes != 0; sizes &= sizes - 1)
         {
             int coverage = BitOperations.TrailingZeroCount(sizes);
             ulong prefix = address >> coverage;
-            WalkCacheEntry* slot = entries + IndexOf(tag, prefix, coverage);
+            WalkCacheEntry* slot = entries + IndexOf(number, prefix, coverage);
             int version = Volatile.Read(ref slot->Version);
             entry = *slot;
             Volatile.ReadBarrier();   // The copy is complete before the version is read again.
             if ((version & 1) == 0 && Volatile.Read(ref slot->Version) == version
-                && entry.Stamp == stamp && entry.Tag == tag && entry.Prefix == prefix && entry.CoverageLog2 == coverage)
+                && entry.Stamp == stamp && entry.Number == number && entry.Prefix == prefix && entry.CoverageLog2 == coverage)
             {
                 return true;
             }
@@ -91,7 +92,7 @@ internal sealed unsafe class WalkCache : IDisposable
     public void Fill(in WalkCacheEntry entry)
     {
         Invariant.Holds(entry.CoverageLog2 is > 12 and < 64);
-        WalkCacheEntry* slot = entries + IndexOf(entry.Tag, entry.Prefix, entry.CoverageLog2);
+        WalkCacheEntry* slot = entries + IndexOf(entry.Number, entry.Prefix, entry.CoverageLog2);
         int version = Volatile.Read(ref slot->Version);
         if ((version & 1) != 0 || Interlocked.CompareExchange(ref slot->Version, version + 1, version) != version) return;
 
@@ -101,18 +102,33 @@ internal sealed unsafe class WalkCache : IDisposable
         slot->CoverageLog2 = entry.CoverageLog2;
         slot->Hierarchy = entry.Hierarchy;
         slot->Prefix = entry.Prefix;
-        slot->Tag = entry.Tag;
+        slot->Number = entry.Number;
         slot->Table = entry.Table;
         slot->TableIpa = entry.TableIpa;
         slot->Stamp = entry.Stamp;
         Volatile.Write(ref slot->Version, version + 2);
     }
 
+    /// <summary>Drops all.</summary>
+    public void Clear()
+    {
+        for (int i = 0; i <= mask; i++)
+        {
+            var spin = new SpinWait();
+            int version;
+            while (((version = Volatile.Read(ref entries[i].Version)) & 1) != 0
+                || Interlocked.CompareExchange(ref entries[i].Version, version + 1, version) != version) spin.SpinOnce();
+            entries[i].CoverageLog2 = 0;
+            entries[i].Number = 0;
+            Volatile.Write(ref entries[i].Version, version + 2);
+        }
+    }
+
     public void Dispose() => block.Dispose();
 
-    private int IndexOf(ulong tag, ulong prefix, int coverage)
+    private int IndexOf(uint number, ulong prefix, int coverage)
     {
-        ulong hash = (prefix ^ (tag * 0x9e37_79b9UL) ^ ((ulong)coverage << 7)) * 0x9e37_79b9_7f4a_7c15UL;
+        ulong hash = (prefix ^ (number * 0x9e37_79b9UL) ^ ((ulong)coverage << 7)) * 0x9e37_79b9_7f4a_7c15UL;
         return (int)(hash >> 40) & mask;
     }
 }

@@ -1,0 +1,115 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using Smmu.Fast.Formats;
+using Smmu.Fast.Foundation;
+using Smmu.Fast.Memory;
+
+namespace Smmu.Fast.Tlbs;
+
+/// <summary>One 4 KiB page as a port keeps it.</summary>
+[StructLayout(LayoutKind.Sequential, Size = SizeBytes)]
+internal struct PortTlbEntry
+{
+    public const int SizeBytes = 16;   // Four to a line.
+
+    /// <summary>
+    /// [63:12] of the input address as given, tag byte included; [11:6] generation of the table, never 0; [5:0] permissions
+    /// that the entry denies, in the order of <see cref="AccessPermissions"/>.
+    /// </summary>
+    public ulong Key;
+
+    /// <summary>The answer but for the offset in the page: see <see cref="TranslationResult.Payload"/>.</summary>
+    public ulong Payload;
+}
+
+/// <summary>What a port remembers: direct-mapped, owned by one thread, so it is read and written without care.</summary>
+/// <remarks>
+/// One compare judges page, permission and generation. Entries hold attributes that configuration invalidations must
+/// change, and know no tags: what was invalidated since is caught up with before the table is used again.
+/// </remarks>
+internal unsafe struct PortTlb
+{
+    /// <summary>log2 of the bytes an entry covers.</summary>
+    public const int PageLog2 = 12;
+
+    /// <summary>Entries.</summary>
+    public const int Length = 512;
+
+    /// <summary>Bytes of the table.</summary>
+    public const ulong SizeBytes = Length * PortTlbEntry.SizeBytes;
+
+    private const ulong DeniedMask = 0x3f;
+    private const int GenerationShift = 6;
+    private const ulong LastGeneration = 0x3fUL << GenerationShift;
+    private const ulong OneGeneration = 1UL << GenerationShift;
+    private const ulong PageMask = ~0xfffUL;
+    private const int MostProbes = 64;
+
+    private readonly PortTlbEntry* entries;
+    private ulong generation;
+    private int largestLeafLog2;
+
+    public PortTlb(NativeBlock table)
+    {
+        Invariant.Holds(table.SizeBytes >= SizeBytes);
+        entries = (PortTlbEntry*)table.Pointer;
+        generation = OneGeneration;
+    }
+
+    /// <summary>Finds what is known of a page, if it permits the access.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public readonly bool TryFind(ulong address, AccessPermissions required, out ulong payload)
+    {
+        PortTlbEntry* entry = entries + ((address >> PageLog2) & (Length - 1));
+        payload = entry->Payload;
+        ulong differing = entry->Key ^ ((address & PageMask) | generation);
+        return (differing & (~DeniedMask | (byte)required)) == 0;
+    }
+
+    /// <summary>Keeps an answer.</summary>
+    public void Fill(ulong address, ulong payload)
+    {
+        PortTlbEntry* entry = entries + ((address >> PageLog2) & (Length - 1));
+        entry->Key = (address & PageMask) | generation | (~payload & DeniedMask);
+        entry->Payload = payload;
+        int leafLog2 = TranslationResult.LeafSizeLog2Of(payload);
+        if (leafLog2 > largestLeafLog2) largestLeafLog2 = leafLog2;
+    }
+
+    /// <summary>Drops all.</summary>
+    public void Clear()
+    {
+        largestLeafLog2 = 0;
+        if (generation != LastGeneration)
+        {
+            generation += OneGeneration;
+            return;
+        }
+
+        new Span<PortTlbEntry>(entries, Length).Clear();
+        generation = OneGeneration;
+    }
+
+    /// <summary>Drops the leaves that an address range touches.</summary>
+    /// <param name="first">The first address; bits [63:56] do not count.</param>
+    /// <param name="last">The last address.</param>
+    public void Remove(ulong first, ulong last)
+    {
+        // An entry is a piece of a leaf and goes with it; which pieces there are, the table does not know.
+        ulong inLeaf = (1UL << Math.Max(PageLog2, largestLeafLog2)) - 1;
+        first &= ~inLeaf;
+        last |= inLeaf;
+        if ((last - first) >> PageLog2 >= MostProbes)
+        {
+            Clear();
+            return;
+        }
+
+        for (ulong address = first; address <= last; address += 1UL << PageLog2)
+        {
+            PortTlbEntry* entry = entries + ((address >> PageLog2) & (Length - 1));
+            const ulong Compared = PageMask & ((1UL << AddressRange.Bits) - 1);
+            if (((entry->Key ^ address) & Compared) == 0) entry->Key = 0;
+        }
+    }
+}

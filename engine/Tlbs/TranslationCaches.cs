@@ -1,0 +1,197 @@
+using Smmu.Fast.Formats;
+using Smmu.Fast.Foundation;
+using Smmu.Fast.Memory;
+
+namespace Smmu.Fast.Tlbs;
+
+/// <summary>All that a device remembers of translations, and what invalidations take away from it.</summary>
+/// <remarks>
+/// Invalidations and <see cref="Resolve"/> come behind the control gate; the TLB and the walk cache are read and filled by
+/// ports at any time. Each invalidation is complete when its method returns; its last step tells the ports.
+/// </remarks>
+internal sealed unsafe class TranslationCaches : IDisposable
+{
+    // Precise searches of one invalidation; beyond that a context, or all of stage 1 of the domain, goes as a whole.
+    private const int MostProbes = 512;
+    private const int MostContexts = 64;
+
+    private readonly NativeBlock stampBlock;
+    private readonly TlbContexts contexts;
+
+    /// <summary>Makes empty caches.</summary>
+    /// <param name="features">How many VMIDs there are.</param>
+    /// <param name="tlbEntries">Entries of the TLB: a power of two, at least 16.</param>
+    /// <param name="walkCacheEntries">Entries of the walk cache: a power of two.</param>
+    public TranslationCaches(SmmuFeatures features, int tlbEntries, int walkCacheEntries)
+    {
+        stampBlock = new NativeBlock(InvalidationStamps.SizeBytes);
+        Device = (InvalidationStamps*)stampBlock.Pointer;
+        *Device = new InvalidationStamps { Any = 1, Generation = 1 };
+        Tlb = new SharedTlb(tlbEntries);
+        Walks = new WalkCache(walkCacheEntries);
+        Domains = new TlbDomains(features);
+        contexts = new TlbContexts(Device, Tlb.Numbers);
+    }
+
+    /// <summary>Stamps of the device.</summary>
+    public InvalidationStamps* Device { get; }
+
+    /// <summary>The TLB.</summary>
+    public SharedTlb Tlb { get; }
+
+    /// <summary>Last-level tables.</summary>
+    public WalkCache Walks { get; }
+
+    /// <summary>The domains.</summary>
+    public TlbDomains Domains { get; }
+
+    /// <summary>Finds the contexts of a regime's entries: its own, and that of its global ones if they are apart.</summary>
+    public void Resolve(in TranslationRegime regime, out TlbContext* own, out TlbContext* global)
+    {
+        if (contexts.MustBeginAnew) BeginAnew();
+        TlbDomain* domain = Domains.Of(in regime);
+        ulong tag = TlbTag.Of(in regime);
+        ulong globalTag = TlbTag.OfGlobal(in regime);
+        own = contexts.Resolve(tag, domain);
+        global = globalTag == tag ? null : contexts.Resolve(globalTag, domain);
+    }
+
+    /// <summary>Gives a living context a number for fragments.</summary>
+    public void NumberFragments(TlbContext* context)
+    {
+        if (contexts.MustBeginAnew) BeginAnew();
+        else contexts.NumberFragments(context);
+    }
+
+    /// <summary>Removes what an address range names in a domain.</summary>
+    public void RemoveAddresses(TlbDomain* domain, in InvalidationRecord record)
+    {
+        // A stage 2 leaf may lie under a cached stage 1 table, so an IPA ends the life of tables in any case.
+        domain->Stamps.RaiseTranslations(record.Tables || record.ByIntermediateAddress);
+        if (ControlBuild.Breaks(Breakage.PortsDatedFirst))
+        {
+            domain->Publish(in record);
+            ControlBuild.Linger();
+        }
+
+        Interlocked.MemoryBarrier();   // The stamps are visible before the sets are looked at; pairs with the close in Fill.
+        int probes = MostProbes;
+        if (record.ByIntermediateAddress)
+        {
+            for (var context = contexts.FirstOf(domain, null); context != null; context = contexts.Next(context))
+            {
+                if ((context->Tag & TlbTag.Stage1) == 0) RemoveFrom(context, in record, ref probes);
+            }
+        }
+        else if (record.ByAsid)
+        {
+            for (var context = contexts.FirstOf(domain, record.Asid); context != null; context = contexts.Next(context))
+            {
+                RemoveFrom(context, in record, ref probes);
+            }
+
+            for (var context = contexts.FirstOfGlobals(domain); context != null; context = contexts.Next(context))
+            {
+                RemoveFrom(context, in record, ref probes);
+            }
+        }
+        else if (domain->ContextCount > MostContexts)
+        {
+            Volatile.Write(ref domain->Stamps.Stage1Generation, domain->Stamps.Stage1Generation + 1);
+        }
+        else
+        {
+            for (var context = domain->Contexts; context != null; context = context->NextInDomain)
+            {
+                if ((context->Tag & TlbTag.Stage1) != 0) RemoveFrom(context, in record, ref probes);
+            }
+        }
+
+        if (!ControlBuild.Breaks(Breakage.PortsDatedFirst)) domain->Publish(in record);
+    }
+
+    /// <summary>Removes an ASID of a domain; global entries stay.</summary>
+    public void RemoveAsid(TlbDomain* domain, ushort asid)
+    {
+        for (var context = contexts.FirstOf(domain, asid); context != null; context = contexts.Next(context)) Kill(context);
+        domain->Publish(default);
+    }
+
+    /// <summary>Removes what stage 1 took part in, of a domain.</summary>
+    public void RemoveStage1(TlbDomain* domain)
+    {
+        Volatile.Write(ref domain->Stamps.Stage1Generation, domain->Stamps.Stage1Generation + 1);
+        domain->Publish(default);
+    }
+
+    /// <summary>Removes a domain.</summary>
+    public void RemoveAll(TlbDomain* domain)
+    {
+        Volatile.Write(ref domain->Stamps.Generation, domain->Stamps.Generation + 1);
+        domain->Publish(default);
+    }
+
+    /// <summary>Removes all domains of VMIDs.</summary>
+    public void RemoveAllVmids()
+    {
+        Volatile.Write(ref Device->Generation, Device->Generation + 1);
+        Device->RaiseAny();
+    }
+
+    /// <summary>Forgets everything, and uses numbers anew.</summary>
+    public void BeginAnew()
+    {
+        // Ports that meet an entry under a number that is used anew find that the stamp was raised before.
+        Device->RaiseTranslations(tables: true);
+        Device->RaiseAny();
+        Interlocked.MemoryBarrier();
+        contexts.BeginAnew();
+        Tlb.Clear();
+        Walks.Clear();
+    }
+
+    public void Dispose()
+    {
+        Tlb.Dispose();
+        Walks.Dispose();
+        contexts.Dispose();
+        Domains.Dispose();
+        stampBlock.Dispose();
+    }
+
+    private void RemoveFrom(TlbContext* context, in InvalidationRecord record, ref int probes)
+    {
+        uint number = context->Number;
+        if (!context->IsAlive(number, in *Device)) return;
+
+        // What of a leaf was filled in by pieces is not searched for.
+        if (context->FragmentNumber != 0) Volatile.Write(ref context->FragmentNumber, 0);
+
+        ulong sizes = Volatile.Read(ref context->Sizes);
+        for (ulong rest = sizes; rest != 0; rest &= rest - 1)
+        {
+            int sizeLog2 = System.Numerics.BitOperations.TrailingZeroCount(rest);
+            ulong needed = (record.Last >> sizeLog2) - (record.First >> sizeLog2) + 1;
+            if (needed > (ulong)probes)
+            {
+                Kill(context);
+                return;
+            }
+
+            probes -= (int)needed;
+        }
+
+        for (ulong rest = sizes; rest != 0; rest &= rest - 1)
+        {
+            int sizeLog2 = System.Numerics.BitOperations.TrailingZeroCount(rest);
+            ulong last = record.Last >> sizeLog2;
+            for (ulong page = record.First >> sizeLog2; page <= last; page++) Tlb.Remove(number, sizeLog2, page << sizeLog2);
+        }
+    }
+
+    private static void Kill(TlbContext* context)
+    {
+        Volatile.Write(ref context->FragmentNumber, 0);
+        Volatile.Write(ref context->Number, 0);
+    }
+}
