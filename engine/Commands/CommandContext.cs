@@ -22,6 +22,9 @@ internal sealed unsafe class CommandContext
     /// <summary>The one cache that is searched; the others die by stamp.</summary>
     public SharedTlb Tlb { get; }
 
+    /// <summary>True when a range invalidation with the Reserved combination of fields is legal after all.</summary>
+    public bool TolerateReservedRange { get; init; }
+
     /// <summary>CR2.E2H, as it is while the command executes.</summary>
     public bool E2h { get; set; }
 

@@ -72,7 +72,10 @@ public sealed unsafe partial class SmmuDevice : IDisposable
         configuration = new ConfigurationCache(options.ConfigurationCacheEntries);
 
         int outputBits = features.OutputAddressBits;
-        var context = new CommandContext(features, stamps, tlb);
+        var context = new CommandContext(features, stamps, tlb)
+        {
+            TolerateReservedRange = options.TolerateReservedRange,
+        };
         commands = new CommandQueueReader(memory, features.CommandQueueLog2, outputBits);
         var events = new EventQueueWriter(memory, features.EventQueueLog2, outputBits);
         consumer = new CommandConsumer(commands, context, epoch, events);
