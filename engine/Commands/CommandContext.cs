@@ -27,6 +27,9 @@ internal sealed unsafe class CommandContext
     /// <summary>Accesses that wait for CMD_RESUME.</summary>
     public StallTable Stalls { get; }
 
+    /// <summary>True when a range invalidation with the Reserved combination of fields is legal after all.</summary>
+    public bool TolerateReservedRange { get; init; }
+
     /// <summary>CR2.E2H, as it is while the command executes.</summary>
     public bool E2h { get; set; }
 

@@ -37,7 +37,7 @@ internal static unsafe class ConfigurationCommands
                 break;   // CFGI_STE_RANGE and CFGI_ALL.
         }
 
-        context.Stamps->RaiseConfiguration();
+        if (!ControlBuild.Breaks(Breakage.CfgiIgnored)) context.Stamps->RaiseConfiguration();
         return CommandError.None;
     }
 }

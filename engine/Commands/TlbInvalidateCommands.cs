@@ -19,7 +19,7 @@ internal static unsafe class TlbInvalidateCommands
         ulong last = LastAddress;
         bool byAddress = opcode is CommandOpcode.TlbiNhVa or CommandOpcode.TlbiNhVaa or CommandOpcode.TlbiEl2Va
             or CommandOpcode.TlbiEl2Vaa or CommandOpcode.TlbiS2Ipa;
-        if (byAddress && !TryDecodeRange(in command, features, out first, out last)) return CommandError.Illegal;
+        if (byAddress && !TryDecodeRange(in command, context, out first, out last)) return CommandError.Illegal;
 
         bool leafOnly = byAddress && command.Leaf;
         switch (opcode)
@@ -43,7 +43,7 @@ internal static unsafe class TlbInvalidateCommands
         var invalidation = new TlbInvalidation
         {
             ByAsid = byAsid,
-            Asid = byAsid ? command.Asid.Value : (ushort)0,
+            Asid = byAsid && !ControlBuild.Breaks(Breakage.AsidNotCompared) ? command.Asid.Value : (ushort)0,
             IncludeGlobal = byAddress,
             ByAddress = byAddress,
             First = first,
@@ -52,6 +52,8 @@ internal static unsafe class TlbInvalidateCommands
             TagMask = MaskOf(opcode, context),
             TagValue = ValueOf(opcode, in command, context),
         };
+
+        if (ControlBuild.Breaks(Breakage.TlbiIgnored)) return CommandError.None;
 
         // A stage 2 leaf may lie under a cached stage 1 table, so S2_IPA ends the life of tables in any case.
         context.Stamps->RaiseTranslations(tables: !leafOnly || opcode == CommandOpcode.TlbiS2Ipa);
@@ -77,9 +79,10 @@ internal static unsafe class TlbInvalidateCommands
     };
 
     // A range ends at the top of the address space: it never wraps (CMD-TLBI-27).
-    private static bool TryDecodeRange(in Command command, SmmuFeatures features, out ulong first, out ulong last)
+    private static bool TryDecodeRange(in Command command, CommandContext context, out ulong first, out ulong last)
     {
         const int LargestScale = 39;
+        var features = context.Features;
         first = command.Address & LastAddress;
         last = first | 0xfff;
         int granuleCode = features.RIL ? command.TG : 0;
@@ -88,7 +91,7 @@ internal static unsafe class TlbInvalidateCommands
         int level = command.TTL;
         if (granuleCode == 2 && level == 1 && !features.DS) level = 0;   // CMD-TLBI-24.
         int scale = features.DS ? Math.Min((int)command.SCALE, LargestScale) : command.SCALE & 0x1f;
-        if (command.NUM == 0 && scale == 0 && level == 0) return false;
+        if (command.NUM == 0 && scale == 0 && level == 0 && !context.TolerateReservedRange) return false;
 
         int granuleLog2 = granuleCode switch { 1 => 12, 2 => 14, _ => 16 };
         ulong bytes = ((ulong)command.NUM + 1) << (scale + granuleLog2);

@@ -76,7 +76,10 @@ public sealed unsafe partial class SmmuDevice : IDisposable
 
         int outputBits = features.OutputAddressBits;
         stalls = new StallTable(features);
-        var context = new CommandContext(features, stamps, tlb, stalls);
+        var context = new CommandContext(features, stamps, tlb, stalls)
+        {
+            TolerateReservedRange = options.TolerateReservedRange,
+        };
         commands = new CommandQueueReader(memory, features.CommandQueueLog2, outputBits);
         events = new EventQueueWriter(memory, features.EventQueueLog2, outputBits);
         consumer = new CommandConsumer(commands, context, epoch, events);

@@ -29,4 +29,12 @@ public sealed record SmmuOptions
 
     /// <summary>False makes each access read all of its structures and tables anew: slow, for comparing answers.</summary>
     public bool CachesEnabled { get; init; } = true;
+
+    /// <summary>
+    /// What becomes of an invalidation by address that names a granule but neither a range nor a level: TG is not 0, and
+    /// NUM, SCALE and TTL are. The architecture reserves the combination and asks for CERROR_ILL (IHI 0070, 4.4.1.1), which
+    /// is the default. True invalidates the one granule at the address instead, as QEMU does: for guests that were made
+    /// with such an SMMU.
+    /// </summary>
+    public bool TolerateReservedRange { get; init; }
 }

@@ -49,7 +49,9 @@ internal readonly struct TlbInvalidation
     private bool Overlaps(in TlbEntry entry)
     {
         // A fragment counts as the whole leaf of the stage that the command names.
-        int leafLog2 = Math.Max(entry.SizeLog2, ByIntermediateAddress ? entry.Stage2SizeLog2 : entry.Stage1SizeLog2);
+        int leafLog2 = ControlBuild.Breaks(Breakage.FragmentsKept)
+            ? entry.SizeLog2
+            : Math.Max(entry.SizeLog2, ByIntermediateAddress ? entry.Stage2SizeLog2 : entry.Stage1SizeLog2);
         ulong address = (entry.Page << entry.SizeLog2) & BitField.Mask(AddressBits - 1, 0);
         ulong first = BitField.AlignDown(address, leafLog2);
         ulong last = leafLog2 >= AddressBits ? BitField.Mask(AddressBits - 1, 0) : first + ((1UL << leafLog2) - 1);
