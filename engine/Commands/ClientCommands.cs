@@ -4,8 +4,9 @@ namespace Smmu.Fast.Commands;
 
 /// <summary>Commands that answer or reach client devices: ATC_INV, PRI_RESP, RESUME, STALL_TERM (IHI 0070, 4.5 and 4.7).</summary>
 /// <remarks>
-/// No client behind the ports translates for itself or waits for an answer: accesses that would stall are terminated
-/// (FLT-24). So a legal command of this group finds nobody to act on, which the architecture answers by consuming it.
+/// Judges the commands. <see cref="CommandConsumer"/> has ATC_INV and PRI_RESP sent to the endpoints of the host, if it has
+/// any. Accesses that would stall are terminated (FLT-24), so a legal RESUME or STALL_TERM finds nobody to act on, which the
+/// architecture answers by consuming it.
 /// </remarks>
 internal static class ClientCommands
 {

@@ -22,6 +22,12 @@ internal sealed unsafe class CommandContext
     /// <summary>The one cache that is searched; the others die by stamp.</summary>
     public SharedTlb Tlb { get; }
 
+    /// <summary>True when the host has endpoints that commands can reach.</summary>
+    public bool HasEndpoints { get; init; }
+
+    /// <summary>CR0.SMMUEN, as it is while the command executes.</summary>
+    public bool IsSmmuEnabled { get; set; }
+
     /// <summary>CR2.E2H, as it is while the command executes.</summary>
     public bool E2h { get; set; }
 

@@ -72,12 +72,13 @@ public sealed unsafe partial class SmmuDevice : IDisposable
         configuration = new ConfigurationCache(options.ConfigurationCacheEntries);
 
         int outputBits = features.OutputAddressBits;
-        var context = new CommandContext(features, stamps, tlb);
+        var context = new CommandContext(features, stamps, tlb) { HasEndpoints = options.AtsEndpoints is not null };
         commands = new CommandQueueReader(memory, features.CommandQueueLog2, outputBits);
         var events = new EventQueueWriter(memory, features.EventQueueLog2, outputBits);
         consumer = new CommandConsumer(commands, context, epoch, events);
         registers = new RegisterFile(
-            features, stamps, commands, consumer, context, events, options.GlobalBypassReset);
+            features, stamps, commands, consumer, context, events,
+            new PageRequestQueueWriter(memory, features.PageRequestQueueLog2, outputBits), options.GlobalBypassReset);
         interrupts = new InterruptDelivery(gate, registers, memory, features);
         var faults = new FaultReporter(events, interrupts);
         path = new TranslationPath(options, registers, faults, stamps, tlb, walkCache, configuration);
@@ -188,17 +189,13 @@ public sealed unsafe partial class SmmuDevice : IDisposable
     public void Dispose()
     {
         if (isDisposed) return;
-        gate.Enter();
-        bool isBusy = isConsuming;
-        gate.Exit();
-        if (isBusy) throw new InvalidOperationException(
-            "A call is running commands, perhaps the one whose callback this is: dispose the device once it has returned.");
+        RefuseWhileBusy(isLast: false);
 
         DmaPort[] open;
         lock (portsLock) open = [.. ports];
         foreach (var port in open) port.Dispose();
 
-        isDisposed = true;
+        RefuseWhileBusy(isLast: true);
         options.Memory.Detach(epoch);
         tlb.Dispose();
         walkCache.Dispose();
