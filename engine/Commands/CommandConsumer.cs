@@ -59,7 +59,7 @@ internal sealed unsafe class CommandConsumer
     private bool coversRecords;
     private bool isWaiting;
     private bool isWakeUpDue;
-    private Awaited awaited;
+    private bool awaitsEndpoint;
     private ulong grace;
     private ulong generation;
 
@@ -96,7 +96,7 @@ internal sealed unsafe class CommandConsumer
     public ulong Consumed { get; private set; }
 
     /// <summary>True when a step would find something to do.</summary>
-    public bool HasWork => enabled && !stopped && !isWaiting && awaited == Awaited.Nothing && reader.HasWork;
+    public bool HasWork => enabled && !stopped && !isWaiting && !awaitsEndpoint && reader.HasWork;
 
     /// <summary>True while a CMD_SYNC waits for scopes to end.</summary>
     public bool IsWaiting => isWaiting;
@@ -137,7 +137,7 @@ internal sealed unsafe class CommandConsumer
                 const CompletionSignal ReservedSignal = (CompletionSignal)3;
                 if (command.CS == ReservedSignal) return Refuse(CommandError.Illegal);
                 if (invalidations.HasTimedOut) return RefuseSync();
-                if (invalidations.HasPending) return Await(Awaited.AllInvalidations);
+                if (invalidations.HasPending) return AwaitEndpoint();
                 if (!HasGraceElapsed()) return ConsumerStep.AskEpoch;
                 CompleteSync(in command, ref budget);
                 if (command.CS != CompletionSignal.None) return ConsumerStep.Signal;
@@ -183,8 +183,7 @@ internal sealed unsafe class CommandConsumer
     public bool TryEndInvalidation(uint token, bool timedOut)
     {
         if (!invalidations.TryEnd(token, timedOut)) return false;
-        bool isOver = awaited == Awaited.FreeTag || !invalidations.HasPending || invalidations.HasTimedOut;
-        if (isOver) awaited = Awaited.Nothing;
+        awaitsEndpoint = false;   // The command that waits is judged anew, and may go on waiting.
         return true;
     }
 
@@ -194,16 +193,16 @@ internal sealed unsafe class CommandConsumer
     private ConsumerStep Send(in Command command, ref int budget)
     {
         uint token = 0;
-        if (command.Opcode == CommandOpcode.AtcInv && !invalidations.TryBegin(out token)) return Await(Awaited.FreeTag);
+        if (command.Opcode == CommandOpcode.AtcInv && !invalidations.TryBegin(out token)) return AwaitEndpoint();
         Outgoing = command;
         OutgoingToken = token;
         Consume(ref budget);
         return ConsumerStep.ReachEndpoint;
     }
 
-    private ConsumerStep Await(Awaited what)
+    private ConsumerStep AwaitEndpoint()
     {
-        awaited = what;
+        awaitsEndpoint = true;
         return ConsumerStep.Waiting;
     }
 
@@ -255,7 +254,7 @@ internal sealed unsafe class CommandConsumer
     {
         generation++;
         hasFetched = false;
-        awaited = Awaited.Nothing;
+        awaitsEndpoint = false;
         EndGrace();
         EndWaiting();
     }
@@ -317,13 +316,5 @@ internal sealed unsafe class CommandConsumer
         reader.SetError((uint)error);   // Visible before CMDQ_ERR toggles (RQ-32).
         SetStopped(true);
         return ConsumerStep.Error;
-    }
-
-    /// <summary>What endpoints have to do before the queue goes on.</summary>
-    private enum Awaited : byte
-    {
-        Nothing,
-        FreeTag,
-        AllInvalidations,
     }
 }

@@ -100,7 +100,8 @@ public sealed unsafe partial class SmmuDevice : IDisposable
 
     /// <summary>
     /// True when commands are left over that no call has run: more than one queue's worth came with one write, or a CMD_SYNC
-    /// waits for scopes to end. The next call continues; call <see cref="RunPending"/> when none may come.
+    /// waits for scopes to end. The next call continues; call <see cref="RunPending"/> when none may come. What waits for an
+    /// endpoint does not count: <see cref="CompleteInvalidation"/> continues it.
     /// </summary>
     public bool HasPendingWork => Volatile.Read(ref workLeft);
 

@@ -164,6 +164,7 @@ public class PageRequestQueueTests
     public void AStopMarkerIsQueuedAndNeverAnswered()
     {
         using var scene = new PageRequestScene();
+        scene.Ats.SetStream(Entries.Bypass.With(Field.PPAR, 1));
         var substream = new SubstreamId(5);
         Assert.Equal(PageRequestOutcome.Queued, scene.Smmu.SubmitStopMarker(new StreamId(1), substream));
         Assert.True(scene.EntryIn(0).IsStopMarker);
