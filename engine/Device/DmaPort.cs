@@ -13,7 +13,7 @@ namespace Smmu.Fast.Device;
 /// the thread that used it last, until that thread parks it: a port at rest costs other threads' CMD_SYNCs a process-wide
 /// barrier unless it is parked.
 /// </remarks>
-public sealed unsafe class DmaPort : IDisposable
+public sealed unsafe partial class DmaPort : IDisposable
 {
     private const int TableEntries = 256;
     private const ulong TableMask = TableEntries - 1;

@@ -170,6 +170,10 @@ public sealed unsafe partial class SmmuDevice
                     AskEpoch();
                     break;
 
+                case ConsumerStep.ReachEndpoint:
+                    ReachEndpoint();
+                    break;
+
                 case ConsumerStep.Signal:
                     SignalSync();
                     break;

@@ -79,12 +79,14 @@ public sealed unsafe partial class SmmuDevice : IDisposable
         var context = new CommandContext(features, stamps, tlb, stalls)
         {
             TolerateReservedRange = options.TolerateReservedRange,
+            HasEndpoints = options.AtsEndpoints is not null,
         };
         commands = new CommandQueueReader(memory, features.CommandQueueLog2, outputBits);
         events = new EventQueueWriter(memory, features.EventQueueLog2, outputBits);
         consumer = new CommandConsumer(commands, context, epoch, events);
         registers = new RegisterFile(
-            features, stamps, commands, consumer, context, events, stalls, options.GlobalBypassReset);
+            features, stamps, commands, consumer, context, events, stalls,
+            new PageRequestQueueWriter(memory, features.PageRequestQueueLog2, outputBits), options.GlobalBypassReset);
         interrupts = new InterruptDelivery(gate, registers, memory, features);
         var faults = new FaultReporter(events, stalls, interrupts);
         path = new TranslationPath(options, registers, faults, stamps, tlb, walkCache, configuration);
@@ -107,7 +109,8 @@ public sealed unsafe partial class SmmuDevice : IDisposable
     /// <summary>
     /// True when something is left over that no call has done: more than one queue's worth of commands came with one write, a
     /// CMD_SYNC waits for scopes to end, or ends of stalls are to be told. The next call continues; call
-    /// <see cref="RunPending"/> when none may come.
+    /// <see cref="RunPending"/> when none may come. What waits for an endpoint does not count:
+    /// <see cref="CompleteInvalidation"/> continues it.
     /// </summary>
     public bool HasPendingWork => Volatile.Read(ref workLeft) || HasRetries;
 
@@ -206,17 +209,13 @@ public sealed unsafe partial class SmmuDevice : IDisposable
     public void Dispose()
     {
         if (isDisposed) return;
-        gate.Enter();
-        bool isBusy = isConsuming;
-        gate.Exit();
-        if (isBusy) throw new InvalidOperationException(
-            "A call is running commands, perhaps the one whose callback this is: dispose the device once it has returned.");
+        RefuseWhileBusy(isLast: false);
 
         DmaPort[] open;
         lock (portsLock) open = [.. ports];
         foreach (var port in open) port.Dispose();
 
-        isDisposed = true;
+        RefuseWhileBusy(isLast: true);
         options.Memory.Detach(epoch);
         tlb.Dispose();
         walkCache.Dispose();

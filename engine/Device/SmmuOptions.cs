@@ -12,6 +12,9 @@ public sealed record SmmuOptions
     /// <summary>Physical memory, which several devices may share. The device does not own it.</summary>
     public required GuestMemory Memory { get; init; }
 
+    /// <summary>The PCIe endpoints that ATS invalidations and page responses go to. Without any, nothing is sent.</summary>
+    public IAtsEndpoints? AtsEndpoints { get; init; }
+
     /// <summary>GBPA after a reset, without Update (IHI 0070, 6.3.14). The default passes traffic with incoming shareability.</summary>
     public uint GlobalBypassReset { get; init; } = 0x1000;
 

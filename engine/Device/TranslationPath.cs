@@ -12,7 +12,7 @@ namespace Smmu.Fast.Device;
 
 /// <summary>Translates what a port's own table could not answer: configuration, shared TLB, walk, fault.</summary>
 /// <remarks>Called inside a scope, from any number of threads. It owns the caches; commands invalidate them.</remarks>
-internal sealed unsafe class TranslationPath
+internal sealed unsafe partial class TranslationPath
 {
     private readonly SmmuFeatures features;
     private readonly GuestMemory memory;
@@ -176,17 +176,28 @@ internal sealed unsafe class TranslationPath
         Lookup lookup,
         ref PathStatistics statistics)
     {
+        WalkAndKeep(in regime, request.InputAddress, access, lookup, ref statistics, out var walk);
+        return walk.IsSuccess
+            ? Success(in regime, in walk)
+            : faults.Report(FaultRecords.OfWalk(in request, in regime, access, in walk), client);
+    }
+
+    private void WalkAndKeep(
+        in TranslationRegime regime,
+        ulong iova,
+        AccessKind access,
+        Lookup lookup,
+        ref PathStatistics statistics,
+        out WalkResult walk)
+    {
         var start = default(WalkStart);
         if (cachesEnabled && regime.Stage1Enabled) start = FindStart(in regime, lookup, ref statistics);
 
         var trace = default(NoTrace);
-        Walker.Walk(memory, in regime, request.InputAddress, access, in start, ref trace, out var walk);
+        Walker.Walk(memory, in regime, iova, access, in start, ref trace, out walk);
         statistics.Walks++;
         statistics.DescriptorReads += walk.DescriptorReads;
-        if (!walk.IsSuccess) return faults.Report(FaultRecords.OfWalk(in request, in regime, access, in walk), client);
-
-        if (cachesEnabled) Keep(in regime, in walk, in start, lookup);
-        return Success(in regime, in walk);
+        if (cachesEnabled && walk.IsSuccess) Keep(in regime, in walk, in start, lookup);
     }
 
     private WalkStart FindStart(in TranslationRegime regime, Lookup lookup, ref PathStatistics statistics)

@@ -6,6 +6,8 @@ namespace Smmu.Fast.Streams;
 /// <summary>Makes a <see cref="TranslationRegime"/> of a legal STE and a legal CD: effective values, aligned bases.</summary>
 internal static class RegimeBuilder
 {
+    private const byte UseIncomingShareability = 1;
+
     /// <summary>The StreamWorld of a Non-secure STE (STE-20, STE-21).</summary>
     public static StreamWorld WorldOf(in StreamTableEntry entry, SmmuFeatures features, bool e2h)
     {
@@ -116,9 +118,16 @@ internal static class RegimeBuilder
         stage2.StallFaults = entry.S2S;
     }
 
+    /// <summary>Drops the overrides that Translated transactions do not heed: all but PRIVCFG and INSTCFG (13.1.4).</summary>
+    public static void LeaveInputAttributes(ref TranslationRegime regime) => regime.Overrides = new AttributeOverrides
+    {
+        Shareability = UseIncomingShareability,
+        Privilege = regime.Overrides.Privilege,
+        Instruction = regime.Overrides.Instruction,
+    };
+
     private static AttributeOverrides Overrides(in StreamTableEntry entry, SmmuFeatures features)
     {
-        const byte UseIncoming = 1;
         bool types = features.ATTR_TYPES_OVR;
         bool permissions = features.ATTR_PERMS_OVR;
         return new AttributeOverrides
@@ -126,7 +135,7 @@ internal static class RegimeBuilder
             ReplaceMemoryType = types && entry.MTCFG,
             MemoryType = (byte)entry.MemAttr,
             AllocationHints = types ? (byte)entry.ALLOCCFG : (byte)0,
-            Shareability = types ? (byte)entry.SHCFG : UseIncoming,
+            Shareability = types ? (byte)entry.SHCFG : UseIncomingShareability,
             Privilege = permissions ? (byte)entry.PRIVCFG : (byte)0,
             Instruction = permissions ? (byte)entry.INSTCFG : (byte)0,
         };

@@ -34,7 +34,8 @@ internal static class StreamTableEntryRules
         const uint Nested = 0b111;
         if (!features.ATS || config == Bypass) return true;
         if (entry.EATS == 2 && (config != Nested || entry.S2S || features.NS1ATS)) return false;
-        return !(entry.EATS == 1 && entry.S2S && stage2);
+        bool full = entry.EATS == 1 || (entry.EATS == 3 && features.DPT);
+        return !(full && entry.S2S && stage2);
     }
 
     private static bool Stage1IsLegal(in StreamTableEntry entry, SmmuFeatures features, bool stage2)
