@@ -126,13 +126,20 @@ public sealed unsafe class DirtyHarvestTests
         var hardware = new Worker(() =>
         {
             var random = new Random(5);
-            for (int i = 0; i < TestScale.Of(200_000); i++)
+            for (int left = TestScale.Of(20_000), idle = 0; left > 0;)
             {
                 int page = random.Next(PageCount);
                 ulong seen = Volatile.Read(ref descriptors[page]);
+                if ((seen & WriteControl) == dirtyBit)
+                {
+                    if (++idle % 1024 == 0) Thread.Yield();   // Everything may be marked until the next harvest.
+                    continue;
+                }
+
                 ulong marked = (seen & ~WriteControl) | dirtyBit | AccessFlag;
-                if ((seen & WriteControl) == dirtyBit) continue;
-                if (Interlocked.CompareExchange(ref descriptors[page], marked, seen) == seen) marks[page]++;
+                if (Interlocked.CompareExchange(ref descriptors[page], marked, seen) != seen) continue;
+                marks[page]++;
+                left--;
             }
 
             Volatile.Write(ref isOver, true);
@@ -144,41 +151,82 @@ public sealed unsafe class DirtyHarvestTests
         }
 
         hardware.Join();
-        Assert.True(marks.Sum() > PageCount);
+        Assert.NotEqual(0, marks.Sum());
         Assert.Equal(marks, reports);
         for (int page = 0; page < PageCount; page++) Assert.NotEqual(0ul, descriptors[page] & AccessFlag);
+    }
+
+    [Theory]
+    [MemberData(nameof(Stages))]
+    public void NoAccessFlagThatRacingHardwareSetsIsLost(PageTableStage stage)
+    {
+        const int PageCount = 64;
+        using var scene = Pages(stage);
+        var attributes = new LeafAttributes(scene.Managed(DirtyState.Dirty).Bits & ~AccessFlag);
+        int turn = 0;
+        int rounds = TestScale.Of(5_000);
+        ulong* descriptors = null;
+        var hardware = new Worker(() =>
+        {
+            for (int round = 1; round <= rounds; round++)
+            {
+                Await(ref turn, (2 * round) - 1);
+                Thread.SpinWait(round % 16);   // Ahead of the harvest, behind it, and beside it.
+                for (int page = 0; page < PageCount; page++) Interlocked.Or(ref descriptors[page], AccessFlag);
+                Volatile.Write(ref turn, 2 * round);
+            }
+        });
+        for (int round = 1; round <= rounds; round++)
+        {
+            scene.Map(0, 0, PageCount * Page, attributes);
+            descriptors = Descriptors(scene, 0);
+            Volatile.Write(ref turn, (2 * round) - 1);
+            Assert.Equal(PageCount, Harvest(scene, 0, PageCount * Page, clear: true, out _).Count);
+            Await(ref turn, 2 * round);
+            for (int page = 0; page < PageCount; page++) Assert.NotEqual(0ul, descriptors[page] & AccessFlag);
+            Assert.Empty(Harvest(scene, 0, PageCount * Page, clear: true, out _));
+            scene.Unmap(0, PageCount * Page, keepTables: true);
+        }
+
+        hardware.Join();
     }
 
     [Fact]
     public void ABlockThatHardwareMarksWhileItIsSplitStaysMarkedInItsPages()
     {
-        int before = 0;
-        int after = 0;
-        for (int round = 0; round < TestScale.Of(300); round++)
+        using var scene = new TablesScene(new PageTableOptions { InputBits = 32, PageSizes = Page | Block }, poolBytes: 1 << 20);
+        int turn = 0;
+        int rounds = TestScale.Of(2_000);
+        int delay = 0;
+        bool isMarked = false;
+        ulong clean = 0;
+        ulong* slot = null;
+        var hardware = new Worker(() =>
         {
-            using var scene = new TablesScene(new PageTableOptions { InputBits = 32 }, poolBytes: 1 << 20);
-            scene.Map(0, 0, Block, scene.Managed(DirtyState.Clean));
-            ulong* slot = HostOf(scene, scene.Table.Root);
-            slot = HostOf(scene, *slot & 0xffff_ffff_f000);   // Level 2, where the block is.
-            ulong clean = *slot;
-            bool started = false;
-            bool isMarked = false;
-            var hardware = new Worker(() =>
+            for (int round = 1; round <= rounds; round++)
             {
-                Volatile.Write(ref started, true);
+                Await(ref turn, (2 * round) - 1);
+                for (int spent = 0; spent < delay; spent++) Volatile.Read(ref turn);
                 isMarked = Interlocked.CompareExchange(ref *slot, clean & ~WriteControl, clean) == clean;
-            });
-            SpinWait.SpinUntil(() => Volatile.Read(ref started));
-            Thread.SpinWait(round);
+                delay = Math.Max(0, delay + (isMarked ? 5 : -5));   // So that marks meet the store of the table.
+                Volatile.Write(ref turn, 2 * round);
+            }
+        });
+        for (int round = 1; round <= rounds; round++)
+        {
+            scene.Map(0, 0, Block, scene.Managed(DirtyState.Clean));
+            slot = HostOf(scene, *HostOf(scene, scene.Table.Root) & 0xffff_ffff_f000);   // Level 2, where the block is.
+            clean = *slot;
+            Volatile.Write(ref turn, (2 * round) - 1);
             scene.Unmap(0, Page);
-            hardware.Join();
+            Await(ref turn, 2 * round);
 
             Assert.Equal(isMarked ? 511 : 0, Harvest(scene, 0, Block, clear: false, out _).Count);
-            before += isMarked ? 1 : 0;
-            after += isMarked ? 0 : 1;
+            scene.Unmap(0, Block);
+            scene.Reclaim();
         }
 
-        Assert.True(before + after > 0);
+        hardware.Join();
     }
 
     [Fact]
@@ -189,6 +237,15 @@ public sealed unsafe class DirtyHarvestTests
         scene.Unmap(3 * Page, Page);
         var found = Harvest(scene, 0, 32 * Page, clear: true, out _);
         Assert.Equal(Enumerable.Range(0, 16).Where(page => page != 3).Select(page => (ulong)page), found);
+    }
+
+    // Without sleep, so that the threads start side by side.
+    private static void Await(ref int turn, int value)
+    {
+        for (uint tries = 1; Volatile.Read(ref turn) != value; tries++)
+        {
+            if (tries % 1024 == 0) Thread.Yield();
+        }
     }
 
     private static TablesScene Pages(PageTableStage stage) =>

@@ -99,6 +99,7 @@ internal sealed class StreamEntryMeaning : EntryMeaning
             used[1] |= 0xff | Ats | MergeEvents | (1UL << 27) | (3UL << 30);
             used[2] |= 0xffff;
             if ((entry[1] & 3) == 1) used[1] |= Shareability;
+            if ((entry[1] & Ats) != 0) used[2] |= Stage2Stall;   // Whether ATS is legal may depend on it.
         }
 
         if ((config & 6) == 6)
