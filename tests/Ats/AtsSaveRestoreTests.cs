@@ -1,6 +1,5 @@
 using Smmu.Fast.Device;
 using Smmu.Fast.Formats;
-using Smmu.Fast.Scenarios.Machines;
 
 namespace Smmu.Fast.Tests.Ats;
 
