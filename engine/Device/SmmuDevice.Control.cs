@@ -228,6 +228,7 @@ public sealed unsafe partial class SmmuDevice
         finally
         {
             gate.Enter();
+            consumer.EndFetch();
         }
 
         consumer.AcceptFetch(succeeded, words);
