@@ -66,6 +66,7 @@ internal sealed unsafe class CommandConsumer
     private ulong grace;
     private ulong generation;
 
+    private bool isFetching;
     private bool hasFetched;
     private ulong fetchGeneration;
     private bool fetchSucceeded;
@@ -100,6 +101,9 @@ internal sealed unsafe class CommandConsumer
 
     /// <summary>True when a step would find something to do.</summary>
     public bool HasWork => enabled && !stopped && !isWaiting && !awaitsEndpoint && reader.HasWork;
+
+    /// <summary>True from <see cref="ConsumerStep.FetchThroughHost"/> to <see cref="EndFetch"/>: a read of the queue is out.</summary>
+    public bool IsFetching => Volatile.Read(ref isFetching);
 
     /// <summary>True while a CMD_SYNC waits for scopes to end.</summary>
     public bool IsWaiting => isWaiting;
@@ -156,6 +160,9 @@ internal sealed unsafe class CommandConsumer
 
         return ConsumerStep.Yield;
     }
+
+    /// <summary>Takes note that the read of <see cref="ConsumerStep.FetchThroughHost"/> is over, however it went.</summary>
+    public void EndFetch() => Volatile.Write(ref isFetching, false);
 
     /// <summary>Takes the answer to <see cref="ConsumerStep.FetchThroughHost"/>.</summary>
     public void AcceptFetch(bool succeeded, ulong* words)
@@ -301,6 +308,7 @@ internal sealed unsafe class CommandConsumer
         }
 
         hasFetched = false;
+        Volatile.Write(ref isFetching, true);
         fetchGeneration = generation;
         FetchAddress = reader.CurrentAddress;
         step = ConsumerStep.FetchThroughHost;

@@ -237,6 +237,7 @@ public sealed unsafe partial class SmmuDevice
         finally
         {
             gate.Enter();
+            consumer.EndFetch();
         }
 
         consumer.AcceptFetch(succeeded, words);

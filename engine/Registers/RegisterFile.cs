@@ -11,8 +11,8 @@ namespace Smmu.Fast.Registers;
 /// <summary>The Non-secure programming interface: state of all registers, and what a write sets going (IHI 0070, 6).</summary>
 /// <remarks>
 /// Writes come behind the control gate; reads come from any thread at any time and see each register whole. Updates are
-/// complete when the write returns, so that CR0ACK equals CR0 (CTL-04, EN-04). There is one exception: EVENTQEN is not
-/// acknowledged as clear while the host still writes records.
+/// complete when the write returns, so that CR0ACK equals CR0 (CTL-04, EN-04). There are two exceptions: EVENTQEN is not
+/// acknowledged as clear while the host still writes records, nor CMDQEN while it still reads a command.
 /// </remarks>
 internal sealed unsafe partial class RegisterFile
 {
@@ -126,13 +126,16 @@ internal sealed unsafe partial class RegisterFile
 
     private bool IsEventQueueActive => (control0 & EventQueueEnable) != 0 || events.IsActive;
 
+    private bool IsCommandQueueActive => (control0 & CommandQueueEnable) != 0 || consumer.IsFetching;
+
     private bool IsPageRequestQueueActive => (control0 & PageRequestQueueEnable) != 0 || PageRequests.IsBusy;
 
     // The PRI queue was in force when it took what it still writes, so neither of its two enables has been left yet.
     private uint Acknowledge0 =>
         (Volatile.Read(ref control0) & ~EventQueueEnable)
         | (events.IsActive ? EventQueueEnable : 0)
-        | (PageRequests.IsBusy ? PageRequestQueueEnable | SmmuEnable : 0);
+        | (PageRequests.IsBusy ? PageRequestQueueEnable | SmmuEnable : 0)
+        | (consumer.IsFetching ? CommandQueueEnable : 0);
 
     /// <summary>Returns every register to its reset state, and forgets what rests on the old ones.</summary>
     public void Reset()
@@ -140,6 +143,7 @@ internal sealed unsafe partial class RegisterFile
         WriteControl0(0);
         events.Reset();
         PageRequests.Reset();
+        consumer.EndFetch();
         WriteControl1(0);
         WriteControl2(0);
         WriteTableBase(0);
@@ -249,7 +253,7 @@ internal sealed unsafe partial class RegisterFile
 
     private void WriteControl1(uint value)
     {
-        bool anyQueue = (control0 & CommandQueueEnable) != 0 || IsEventQueueActive || IsPageRequestQueueActive;
+        bool anyQueue = IsCommandQueueActive || IsEventQueueActive || IsPageRequestQueueActive;
         uint writable = (IsSmmuEnabled ? 0 : TableAttributes) | (anyQueue ? 0 : QueueAttributes);
         Volatile.Write(ref control1, (control1 & ~writable) | (value & writable));
     }
@@ -309,12 +313,12 @@ internal sealed unsafe partial class RegisterFile
 
     private void WriteCommandBase(ulong value)
     {
-        if ((control0 & CommandQueueEnable) == 0 && !features.QUEUES_PRESET) commands.WriteBase(value & queueBaseMask);
+        if (!IsCommandQueueActive && !features.QUEUES_PRESET) commands.WriteBase(value & queueBaseMask);
     }
 
     private void WriteCommandConsumer(uint value)
     {
-        if ((control0 & CommandQueueEnable) == 0) commands.WriteConsumer(value);
+        if (!IsCommandQueueActive) commands.WriteConsumer(value);
     }
 
     private void WriteEventBase(ulong value)

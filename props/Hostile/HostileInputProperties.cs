@@ -19,25 +19,10 @@ public class HostileInputProperties
 
     private static readonly SmmuFeatures[] Features =
     [
+        SmmuFeatures.Stage1Only,
         SmmuFeatures.Default,
-        SmmuFeatures.Wide,
         SmmuFeatures.QemuVirt,
-        SmmuFeatures.Wide
-            .With(SmmuFeatureField.S2P, 1)
-            .With(SmmuFeatureField.Hyp, 1)
-            .With(SmmuFeatureField.VMID16, 1)
-            .With(SmmuFeatureField.VMW, 1)
-            .With(SmmuFeatureField.XNX, 1)
-            .With(SmmuFeatureField.FWB, 1)
-            .With(SmmuFeatureField.STT, 1)
-            .With(SmmuFeatureField.DS, 1)
-            .With(SmmuFeatureField.HTTU, 2)
-            .With(SmmuFeatureField.SEV, 1)
-            .With(SmmuFeatureField.ATS, 1)
-            .With(SmmuFeatureField.PRI, 1)
-            .With(SmmuFeatureField.PRIQS, 8)
-            .With(SmmuFeatureField.SSIDSIZE, 20)
-            .With(SmmuFeatureField.CD2L, 1),
+        SmmuFeatures.Wide.With(SmmuFeatureField.ATS, 1).With(SmmuFeatureField.PRI, 1).With(SmmuFeatureField.PRIQS, 8),
     ];
 
     [Fact]

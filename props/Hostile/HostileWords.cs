@@ -98,6 +98,8 @@ internal sealed class HostileWords(Random random, SmmuFeatures features, ulong m
             .With(StreamTableEntryField.S2AA64, 1)
             .With(StreamTableEntryField.S2PS, 5)
             .With(StreamTableEntryField.S2R, (ulong)random.Next(2))
+            .With(StreamTableEntryField.S2HA, features.HTTU == 0 ? 0 : (ulong)random.Next(2))
+            .With(StreamTableEntryField.S2AFFD, (ulong)random.Next(2))
             .With(StreamTableEntryField.S2TTB, Table());
         var (granule, offset, level) = random.Next(4) switch
         {

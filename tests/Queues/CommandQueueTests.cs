@@ -285,7 +285,7 @@ public class CommandQueueTests
     [InlineData(3, 0)]
     public void FullQueueThatGetsRoomWakesThoseWhoWaitForIt(uint commands, int expected)
     {
-        using var machine = new CommandMachine(log2: 2, features: SmmuFeatures.Default.With(SmmuFeatureField.SEV, 1));
+        using var machine = new CommandMachine(log2: 2);
         for (int slot = 0; slot < 4; slot++) machine.Store(slot, Command.CfgiAll());
         var consumers = new List<uint>();
         machine.Machine.Smmu.InterruptRaised += line =>
@@ -306,7 +306,7 @@ public class CommandQueueTests
     [Rule("QUE-21")]
     public void NobodyIsWokenWithoutWakeUpEvents()
     {
-        using var machine = new CommandMachine(log2: 2);
+        using var machine = new CommandMachine(log2: 2, features: SmmuFeatures.Stage1Only);
         for (int slot = 0; slot < 4; slot++) machine.Store(slot, Command.CfgiAll());
         machine.Machine.Smmu.InterruptRaised += line => Assert.Fail($"{line} was raised.");
         machine.Enable();

@@ -171,6 +171,7 @@ public sealed class GlobalBypassTests : IDisposable
     [Fact]
     [Rule("CTL-53")]
     [Rule("EN-18")]
+    [Rule("ID-37")]
     public void WithoutTypeOverridesTheIncomingAttributesPass()
     {
         using var plain = new GuestMachine(SmmuFeatures.Default.With(SmmuFeatureField.ATTR_TYPES_OVR, 0));

@@ -82,6 +82,7 @@ public class AddressSizeTests
     [Fact]
     [Rule("ASZ-07")]
     [Rule("ADS-06")]
+    [Rule("W2-16")]
     public void AnAddressWithinIasButBeyondStage2IsAStage2TranslationFault()
     {
         using var scene = new StreamScene();

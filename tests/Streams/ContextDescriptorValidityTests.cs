@@ -107,6 +107,7 @@ public class ContextDescriptorValidityTests
 
     [Fact]
     [Rule("CDV-14")]
+    [Rule("ID-14")]
     public void TheUpperHalfOfAnAsidNeedsAsid16WhereThereAreAsids()
     {
         var narrow = Everything.With(Feature.ASID16, 0);

@@ -241,6 +241,7 @@ public class ContextTableTests
     [Fact]
     [Rule("STR-27")]
     [Rule("CDT-10")]
+    [Rule("WN-02")]
     public void BothLevelsAreReadThroughStage2AsData()
     {
         const ulong Shift = 0x10_0000_0000;

@@ -123,6 +123,7 @@ public class StreamTableEntryTests
     [Rule("CD-41")]
     [Rule("STR-27")]
     [Rule("CDT-10")]
+    [Rule("WN-02")]
     public void WithStage2OnEverythingThatStage1PointsToIsIntermediate()
     {
         // The stage 1 structures lie at IPAs that differ from where they are in physical memory.
@@ -201,6 +202,7 @@ public class StreamTableEntryTests
     [Rule("STE-34")]
     [Rule("STE-32")]
     [Rule("EVT-03")]
+    [Rule("PERM-02")]
     public void PermissionsAreJudgedAfterTheOverridesOfPrivilegeAndInstruction()
     {
         const ulong PrivilegedOnly = Writable & ~(1UL << 6);
@@ -232,6 +234,7 @@ public class StreamTableEntryTests
 
     [Fact]
     [Rule("STE-35")]
+    [Rule("ID-37")]
     public void WithoutOverridesInTheIdRegistersAllIsIncoming()
     {
         using var scene = new StreamScene(

@@ -107,6 +107,7 @@ public class StreamTableEntryValidityTests
     [Fact]
     [Rule("STV-20")]
     [Rule("STR-15")]
+    [Rule("ID-32")]
     public void AContextTableHasNoMoreContextsThanThereAreSubstreams()
     {
         var sixteen = Everything.With(Feature.SSIDSIZE, 4);
@@ -120,6 +121,7 @@ public class StreamTableEntryValidityTests
     [Fact]
     [Rule("STV-21")]
     [Rule("STR-20")]
+    [Rule("ID-21")]
     public void ContextTablesOfTwoLevelsNeedCd2l()
     {
         var without = Everything.With(Feature.CD2L, 0);
@@ -236,6 +238,7 @@ public class StreamTableEntryValidityTests
     [Fact]
     [Rule("STV-48")]
     [Rule("STV-49")]
+    [Rule("ID-20")]
     public void TheUpperHalfOfAVmidNeedsVmid16WhereTheVmidCounts()
     {
         var narrow = Everything.With(Feature.VMID16, 0);

@@ -239,6 +239,7 @@ public class Stage1PermissionTests
 
     [Fact]
     [Rule("PERM-01")]
+    [Rule("ATT-02")]
     public void AWriteIsDataHoweverItIsMarked()
     {
         var scene = Stage1();

@@ -235,6 +235,7 @@ public class Stage2WalkTests
     [InlineData(0b0111, true, false)]
     [Rule("WN-09")]
     [Rule("WN-11")]
+    [Rule("ATT-30")]
     public void S2ptwRefusesFetchesFromWhatStage2MapsAsDevice(int memAttr, bool forcedWriteBack, bool refused)
     {
         var scene = Stage2();
