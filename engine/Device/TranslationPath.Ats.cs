@@ -11,7 +11,7 @@ namespace Smmu.Fast.Device;
 internal sealed unsafe partial class TranslationPath
 {
     private static readonly TranslationResult PassedTranslated = new(
-        TranslationOutcome.StreamBypassed, 0, 0, AccessPermissions.All, AttributeRules.Incoming);
+        TranslationOutcome.StreamBypassed, 0, 0, AccessPermissions.All, MemoryAttributes.Default);
 
     // The STU of the endpoints: the smallest granule of the SMMU (ATS-12).
     private byte SmallestUnitLog2 => features.GRAN4K ? (byte)12 : features.GRAN16K ? (byte)14 : (byte)16;

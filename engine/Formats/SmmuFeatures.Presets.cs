@@ -30,12 +30,18 @@ public sealed partial class SmmuFeatures
 
     /// <summary>
     /// An SMMUv3.2 with all that is there in 48 bits: both stages, EL2, 16-bit VMIDs with wildcards, 2^20 substreams, hardware
-    /// updates of Access flag and dirty state, stalls of up to 256 accesses, wake-up events and small translation tables.
+    /// updates of Access flag and dirty state, stalls of up to 256 accesses, ATS and PRI, wake-up events and small translation
+    /// tables.
     /// </summary>
     public static SmmuFeatures Default { get; } = Stage1Only
         .With(SmmuFeatureField.S2P, 1)
         .With(SmmuFeatureField.Hyp, 1)
         .With(SmmuFeatureField.HTTU, 0b10)
+        .With(SmmuFeatureField.ATS, 1)
+        .With(SmmuFeatureField.PRI, 1)
+        .With(SmmuFeatureField.ATSRECERR, 1)
+        .With(SmmuFeatureField.PRIQS, MaxQueueLog2)
+        .With(SmmuFeatureField.PPS, 1)
         .With(SmmuFeatureField.SEV, 1)
         .With(SmmuFeatureField.VMW, 1)
         .With(SmmuFeatureField.VMID16, 1)

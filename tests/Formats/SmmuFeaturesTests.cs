@@ -146,10 +146,10 @@ public class SmmuFeaturesTests
     {
         SmmuFeatures features = SmmuFeatures.Default;
 
-        Assert.Equal(0x080e_729bu, features.Idr0);   // HTTU 0b10, STALL_MODEL 0b00, TERM_MODEL 0; no ATS, PRI, ATOS, BTM.
-        Assert.Equal(0x0e73_0510u, features.Idr1);
+        Assert.Equal(0x088f_769bu, features.Idr0);   // HTTU 0b10, STALL_MODEL 0b00, TERM_MODEL 0; no ATOS, BTM.
+        Assert.Equal(0x0e73_9d10u, features.Idr1);
         Assert.Equal(0u, features.Idr2);
-        Assert.Equal(0x0000_1714u, features.Idr3);
+        Assert.Equal(0x0000_1734u, features.Idr3);
         Assert.Equal(0u, features.Idr4);
         Assert.Equal(0x0100_0075u, features.Idr5);
         Assert.Equal((false, true, false), (features.PTWNNC, features.STT, features.E0PD));

@@ -138,7 +138,8 @@ public class PageRequestQueueTests
     [Rule("PRI-11")]
     public void WithoutAValidEntryAnOverflowResponseIsAFailure(uint control2, bool recordsEntries, bool recordsStreams)
     {
-        using var scene = new PageRequestScene(control2: control2);
+        using var scene = new PageRequestScene(
+            control2: control2, features: AtsScene.Everything.With(SmmuFeatureField.PPS, 0));
         scene.Ats.SetStream(Entries.Stage1(0).With(Field.STRW, 1).With(Field.PPAR, 1));
         AssertFailure(AtsScene.Stream, recordsEntries ? EventType.BadStreamTableEntry : EventType.None);
         scene.Ats.SetStream(default(StreamTableEntry).With(Field.PPAR, 1));

@@ -11,7 +11,7 @@ public sealed class RegisterAccessTests : IDisposable
     private const ulong OtherPattern = 0x4fed_cba9_8765_432c;
     private const ulong LowHalf = uint.MaxValue;
 
-    private readonly GuestMachine machine = new(Scenes.WithPageRequests);
+    private readonly GuestMachine machine = new(SmmuFeatures.Default);
 
     public void Dispose() => machine.Dispose();
 

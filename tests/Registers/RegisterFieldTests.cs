@@ -16,7 +16,7 @@ public class RegisterFieldTests
     [Rule("IRQ-19")]
     public void OnlyDefinedBitsOf64BitRegistersCanBeSet(uint offset, ulong bits)
     {
-        using var machine = new GuestMachine(Scenes.WithPageRequests);
+        using var machine = new GuestMachine(SmmuFeatures.Default);
         machine.WriteWhole(offset, ulong.MaxValue);
         Assert.Equal(bits, machine.ReadWhole(offset));
     }
@@ -29,7 +29,7 @@ public class RegisterFieldTests
     [Rule("CTL-35")]
     public void OnlyDefinedBitsOf32BitRegistersCanBeSet(uint offset, uint bits)
     {
-        using var machine = new GuestMachine(Scenes.WithPageRequests);
+        using var machine = new GuestMachine(SmmuFeatures.Default);
         machine.WriteWhole(RegisterOffset.CMDQ_BASE, 19);
         machine.WriteWhole(RegisterOffset.EVENTQ_BASE, 19);
         machine.WriteWhole(RegisterOffset.PRIQ_BASE, 19);
@@ -141,7 +141,7 @@ public class RegisterFieldTests
     [Rule("ID-15")]
     public void MessageRegistersAreAbsentWithoutMsisButForTheLastFlagOfPageRequests()
     {
-        using var machine = new GuestMachine(Scenes.WithPageRequests.With(SmmuFeatureField.MSI, 0));
+        using var machine = new GuestMachine(SmmuFeatures.Default.With(SmmuFeatureField.MSI, 0));
         AssertAbsent(
             machine,
             [
@@ -171,7 +171,7 @@ public class RegisterFieldTests
     public void AddressesHaveNoBitsAboveTheOutputSize(uint offset, ulong bits)
     {
         const ulong AllocateHint = 1UL << 62;
-        using var machine = new GuestMachine(Scenes.WithPageRequests.With(SmmuFeatureField.OAS, 0));
+        using var machine = new GuestMachine(SmmuFeatures.Default.With(SmmuFeatureField.OAS, 0));
         machine.WriteWhole(offset, ulong.MaxValue);
         Assert.Equal(bits & (uint.MaxValue | AllocateHint), machine.ReadWhole(offset));
     }

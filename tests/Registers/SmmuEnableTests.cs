@@ -211,7 +211,7 @@ public sealed class SmmuEnableTests : IDisposable
     [Rule("CTL-26")]
     public void CommandsForClientsAreConsumedWithoutErrorWhileTranslationIsOff()
     {
-        using var client = new GuestMachine(Scenes.WithPageRequests);
+        using var client = new GuestMachine(SmmuFeatures.Default);
         client.SetUpCommandQueue();
         client.Enable(ControlBits.CommandQueue);
         client.SubmitAndSync(

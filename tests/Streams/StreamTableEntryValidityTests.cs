@@ -90,7 +90,7 @@ public class StreamTableEntryValidityTests
         AssertIllegal(ats, Stage2.With(EATS, 1).With(S2S, 1), Both.With(EATS, 1).With(S2S, 1));
         AssertLegal(ats, Both.With(EATS, 2), Both.With(EATS, 1), Stage1.With(EATS, 1).With(S2S, 1));
         AssertLegal(ats, Entries.Bypass.With(EATS, 2).With(S2S, 1), Stage2.With(S2S, 1));
-        AssertLegal(StallAndTerminate, Stage1.With(EATS, 2), Both.With(EATS, 1).With(S2S, 1));
+        AssertLegal(StallAndTerminate.With(Feature.ATS, 0), Stage1.With(EATS, 2), Both.With(EATS, 1).With(S2S, 1));
     }
 
     [Fact]
