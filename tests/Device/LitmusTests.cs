@@ -1,6 +1,4 @@
-using System.Diagnostics;
 using System.Globalization;
-using System.Runtime.InteropServices;
 using Smmu.Fast.Foundation;
 using Smmu.Fast.Tests.Repository;
 
@@ -100,33 +98,9 @@ public class LitmusTests
 
     private static (int Code, string Output) Run(string scenario, double seconds, params string[] more)
     {
-        string program = Path.Combine(
-            RepositoryFiles.Root, "tests", "Litmus", "bin", RepositoryFiles.Configuration, "net10.0", "litmus.dll");
-        var start = new ProcessStartInfo(Host()) { RedirectStandardOutput = true, RedirectStandardError = true };
         string length = seconds.ToString(CultureInfo.InvariantCulture);
         string seed = Seed.ToString(CultureInfo.InvariantCulture);
-        foreach (string argument in (string[])["exec", program, scenario, "--seconds", length, "--seed", seed, .. more])
-        {
-            start.ArgumentList.Add(argument);
-        }
-
-        using var process = Process.Start(start)!;
-        var errors = process.StandardError.ReadToEndAsync();
-        var output = process.StandardOutput.ReadToEndAsync();
-        if (!process.WaitForExit(TimeSpan.FromSeconds(seconds + 60)))
-        {
-            process.Kill();
-            process.WaitForExit();
-            Assert.Fail($"litmus {scenario} does not end.");
-        }
-
-        return (process.ExitCode, output.Result + errors.Result);
-    }
-
-    // The dotnet program that runs this process: three folders above its runtime.
-    private static string Host()
-    {
-        string name = OperatingSystem.IsWindows() ? "dotnet.exe" : "dotnet";
-        return Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", "..", name));
+        return ChildProgram.Run(
+            "tests/Litmus", "litmus", TimeSpan.FromSeconds(seconds + 60), [scenario, "--seconds", length, "--seed", seed, .. more]);
     }
 }
