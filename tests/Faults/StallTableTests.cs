@@ -11,7 +11,7 @@ public class StallTableTests
     {
         const int MoreThanGenerations = 140_000;
         var stream = new StreamId(1);
-        var client = new StallClient(new DeafClient());
+        var client = new StallClient(new DeafClient(), null);
         var table = new StallTable(SmmuFeatures.Default.With(SmmuFeatureField.STALL_MODEL, 0).With(SmmuFeatureField.STALL_MAX, 1));
         table.SetEnabled(true);
         uint last = 0;
