@@ -157,6 +157,7 @@ public class ContextDescriptorTests
     [InlineData(true, true, EventType.None)]
     [Rule("CD-11")]
     [Rule("CD-19")]
+    [Rule("AFD-09")]
     public void AffdExcusesAClearAccessFlagAndHaSetsItInstead(bool affd, bool ha, EventType expected)
     {
         using var scene = new StreamScene(cachesEnabled: false);

@@ -152,6 +152,7 @@ public class EventContentTests
     [Rule("EVT-20")]
     [Rule("EVT-21")]
     [Rule("W2-16")]
+    [Rule("WN-04")]
     public void AStage2FaultTellsTheIpaOfWhatWasTranslated()
     {
         using var scene = new StreamScene(cachesEnabled: false);

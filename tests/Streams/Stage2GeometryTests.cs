@@ -242,6 +242,7 @@ public class Stage2GeometryTests
     [InlineData(true, true, EventType.None)]
     [Rule("STE-55")]
     [Rule("STE-56")]
+    [Rule("AFD-09")]
     public void S2AffdExcusesAClearAccessFlagAndS2HaSetsIt(bool affd, bool ha, EventType expected)
     {
         using var scene = new StreamScene(cachesEnabled: false);

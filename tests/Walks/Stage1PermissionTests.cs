@@ -128,6 +128,7 @@ public class Stage1PermissionTests
     [Fact]
     [Rule("PERM-10")]
     [Rule("PERM-16")]
+    [Rule("PERM-17")]
     public void WorldsOfOnePrivilegeIgnoreApTable0AndPxnTable()
     {
         var scene = Stage1();
