@@ -91,7 +91,11 @@ internal sealed class CaseImage
     /// <summary>True for the word of a translation table descriptor.</summary>
     public bool IsDescriptor(ulong address)
     {
-        if (descriptors.Count == 0) descriptors.UnionWith(Places.Where(place => place.Kind >= PlaceKind.Stage1Descriptor).Select(place => place.Address));
+        if (descriptors.Count == 0)
+        {
+            descriptors.UnionWith(Places.Where(place => place.Kind >= PlaceKind.Stage1Descriptor).Select(place => place.Address));
+        }
+
         return descriptors.Contains(address);
     }
 

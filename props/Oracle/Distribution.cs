@@ -76,8 +76,10 @@ internal sealed class Distribution
     public override string ToString()
     {
         var text = new StringBuilder();
-        text.AppendLine(CultureInfo.InvariantCulture, $"{Cases} cases, {Accesses} accesses: {Translated} translated ({Nested} with two stages), {Passed} passed, {Recorded} recorded");
-        text.AppendLine(CultureInfo.InvariantCulture, $"hits: {PortHits} in ports or with SMMUEN 0, {TlbHits} in the TLB, {WalkCacheHits} in the walk cache");
+        text.Append(CultureInfo.InvariantCulture, $"{Cases} cases, {Accesses} accesses: {Translated} translated ");
+        text.AppendLine(CultureInfo.InvariantCulture, $"({Nested} with two stages), {Passed} passed, {Recorded} recorded");
+        text.Append(CultureInfo.InvariantCulture, $"hits: {PortHits} in ports or with SMMUEN 0, {TlbHits} in the TLB, ");
+        text.AppendLine(CultureInfo.InvariantCulture, $"{WalkCacheHits} in the walk cache");
         text.AppendLine("leaves: " + string.Join(", ", leaves.Select(pair => $"2^{pair.Key} {pair.Value}")));
         foreach (var (fault, count) in faults) text.AppendLine(CultureInfo.InvariantCulture, $"{count,9} {fault}");
         return text.ToString();

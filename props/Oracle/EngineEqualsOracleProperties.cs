@@ -18,15 +18,19 @@ public class EngineEqualsOracleProperties(ITestOutputHelper output)
 
     private static readonly Dictionary<string, Func<Answer, Answer>> Distortions = new()
     {
-        ["address"] = answer => answer.Outcome == AnswerOutcome.Success ? answer with { Address = answer.Address ^ 0x1000 } : answer,
+        ["address"] = answer => answer.Outcome != AnswerOutcome.Success ? answer
+            : answer with { Address = answer.Address ^ 0x1000 },
         ["leaf size"] = answer => answer.LeafSizeLog2 == 21 ? answer with { LeafSizeLog2 = 12 } : answer,
         ["permissions"] = answer => answer with { Permissions = answer.Permissions & ~AccessPermissions.UnprivilegedExecute },
         ["attributes"] = answer => answer.Outcome != AnswerOutcome.Success ? answer
             : answer with { Attributes = answer.Attributes with { InnerHints = default } },
-        ["outcome"] = answer => answer.Outcome == AnswerOutcome.ReadZeroWriteIgnored ? answer with { Outcome = AnswerOutcome.Aborted } : answer,
+        ["outcome"] = answer => answer.Outcome != AnswerOutcome.ReadZeroWriteIgnored ? answer
+            : answer with { Outcome = AnswerOutcome.Aborted },
         ["missing record"] = answer => answer with { Record = null },
-        ["one bit of a record"] = answer => answer.Record is { } some ? answer with { Record = some with { Word1 = some.Word1 ^ (1UL << 33) } } : answer,
-        ["IPA of a record"] = answer => answer.Record is { } some ? answer with { Record = some with { Word3 = some.Word3 & ~0x1000UL } } : answer,
+        ["one bit of a record"] = answer => answer.Record is not { } some ? answer
+            : answer with { Record = some with { Word1 = some.Word1 ^ (1UL << 33) } },
+        ["IPA of a record"] = answer => answer.Record is not { } some ? answer
+            : answer with { Record = some with { Word3 = some.Word3 & ~0x1000UL } },
     };
 
     public static TheoryData<string> DistortionNames => [.. Distortions.Keys];
@@ -99,12 +103,14 @@ public class EngineEqualsOracleProperties(ITestOutputHelper output)
         Assert.True(distribution.TlbHits * 100 > accesses * 8, reached);
         Assert.True(distribution.PortHits * 100 > accesses * 4, reached);
         Assert.True(distribution.WalkCacheHits * 100 > accesses * 5, reached);
-        Assert.All((int[])[12, 14, 16, 21, 25, 29, 30, 39, 42], size => Assert.True(distribution.Leaves.GetValueOrDefault(size) > 0, reached));
+        int[] sizes = [12, 14, 16, 21, 25, 29, 30, 39, 42];
+        Assert.All(sizes, size => Assert.True(distribution.Leaves.GetValueOrDefault(size) > 0, reached));
 
         // Every event that the Oracle has, and of the faults of walks every stage and class that there is.
         Assert.All(Enum.GetValues<OracleEventKind>(), kind => Assert.Contains(
             distribution.Faults.Keys, fault => fault.Split(',')[0] == ((EventType)kind).ToString()));
-        Assert.All((EventType[])[EventType.Translation, EventType.AddressSize, EventType.AccessFlag, EventType.Permission], type =>
+        EventType[] ofWalks = [EventType.Translation, EventType.AddressSize, EventType.AccessFlag, EventType.Permission];
+        Assert.All(ofWalks, type =>
         {
             Assert.Contains($"{type}, stage 1, {FaultClass.Input}", distribution.Faults.Keys);
             Assert.All(Enum.GetValues<FaultClass>().Take(3), faultClass => Assert.Contains(

@@ -73,7 +73,8 @@ internal sealed class MutationGenerator(Scene scene, Random random)
             _ => (ulong)random.NextInt64(),
         };
         if (width == 1) value = ~now;
-        return new Mutation($"{name}.{field.Name} 0x{now:x} := 0x{(value << shift & mask) >> shift:x}", false, address, mask, value << shift);
+        string text = $"{name}.{field.Name} 0x{now:x} := 0x{(value << shift & mask) >> shift:x}";
+        return new Mutation(text, false, address, mask, value << shift);
     }
 
     private Mutation OfPointer(Place place, string name, ulong lowBits)

@@ -17,7 +17,8 @@ internal sealed record AccessStep(uint Stream, uint? Substream, ulong Address, A
 {
     public override string ToString() => string.Create(
         CultureInfo.InvariantCulture,
-        $"stream 0x{Stream:x}{(Substream is { } value ? $", substream 0x{value:x}" : "")}: {Kind} at 0x{Address:x}{(ByPort ? " by its port" : "")}");
+        $"stream 0x{Stream:x}{(Substream is { } value ? $", substream 0x{value:x}" : "")}: {Kind} at 0x{Address:x}"
+        + $"{(ByPort ? " by its port" : "")}");
 }
 
 /// <summary>The driver changes memory and invalidates everything.</summary>
@@ -64,7 +65,11 @@ internal sealed record OracleCase(
         var text = new StringBuilder();
         text.AppendLine(CultureInfo.InvariantCulture, $"{Scene.Features}");
         text.AppendLine(CultureInfo.InvariantCulture, $"caches {(CachesEnabled ? "on" : "off")}, SMMUEN {(Scene.IsEnabled ? 1 : 0)}");
-        foreach (var register in Scene.Registers) text.AppendLine(CultureInfo.InvariantCulture, $"register 0x{register.Offset:x} = 0x{register.Value:x}");
+        foreach (var (offset, value) in Scene.Registers)
+        {
+            text.AppendLine(CultureInfo.InvariantCulture, $"register 0x{offset:x} = 0x{value:x}");
+        }
+
         foreach (string note in Scene.Notes) text.AppendLine(note);
         foreach (var mutation in Mutations) text.AppendLine(CultureInfo.InvariantCulture, $"changed: {mutation}");
         foreach (var step in Steps) text.AppendLine(step.ToString());

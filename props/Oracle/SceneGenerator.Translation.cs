@@ -9,7 +9,9 @@ internal sealed partial class SceneGenerator
     // The STE of the first stream, with all that hangs on it.
     private StreamTableEntry Translating(uint stream)
     {
-        ulong config = !features.S2P ? 0b101UL : !features.S1P ? 0b110UL : random.Next(8) switch { 0 => 0b110, 1 or 2 => 0b101, _ => 0b111 };
+        ulong config = !features.S2P ? 0b101UL
+            : !features.S1P ? 0b110UL
+            : random.Next(8) switch { 0 => 0b110, 1 or 2 => 0b101, _ => 0b111 };
         var entry = default(StreamTableEntry)
             .With(StreamTableEntryField.V, 1)
             .With(StreamTableEntryField.Config, config)

@@ -79,7 +79,9 @@ internal sealed partial class SceneGenerator
     private List<uint> StreamTable()
     {
         bool isTwoLevel = features.ST_LEVEL != 0 && Chance(2);
-        int log2Size = isTwoLevel ? random.Next(7, Math.Min(14, features.StreamIdBits) + 1) : Math.Min(random.Next(9), features.StreamIdBits);
+        int log2Size = isTwoLevel
+            ? random.Next(7, Math.Min(14, features.StreamIdBits) + 1)
+            : Math.Min(random.Next(9), features.StreamIdBits);
         uint count = 1u << log2Size;
         var streams = new List<uint> { (uint)random.NextInt64(count) };
         if (count > 1) streams.Add(streams[0] ^ (uint)random.NextInt64(1, count));
@@ -104,7 +106,8 @@ internal sealed partial class SceneGenerator
         uint index = stream & ((1u << split) - 1);
         if (Image.Get(slot) == 0)
         {
-            int span = Chance(2) ? split + 1 : 1 + (int)Math.Min((uint)split, 32 - (uint)System.Numerics.BitOperations.LeadingZeroCount(index));
+            int indexBits = 32 - System.Numerics.BitOperations.LeadingZeroCount(index);
+            int span = 1 + (Chance(2) ? split : Math.Min(split, indexBits));
             ulong bytes = 64UL << (span - 1);
             Image.Set(slot, Take(bytes, bytes) | (uint)span);
             Image.Places.Add(new Place(PlaceKind.Level1StreamTableDescriptor, slot));

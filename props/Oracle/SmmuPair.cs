@@ -25,7 +25,8 @@ internal sealed class SmmuPair(SmmuDevice engine, OracleSmmu oracle, TwinMemory 
     /// <summary>Writes a register of both.</summary>
     public void Write(uint offset, ulong value)
     {
-        if (offset is RegisterOffset.STRTAB_BASE or RegisterOffset.CMDQ_BASE or RegisterOffset.EVENTQ_BASE) engine.WriteRegister64(offset, value);
+        bool isWide = offset is RegisterOffset.STRTAB_BASE or RegisterOffset.CMDQ_BASE or RegisterOffset.EVENTQ_BASE;
+        if (isWide) engine.WriteRegister64(offset, value);
         else engine.WriteRegister32(offset, (uint)value);
         oracle.WriteRegister(offset, value);
     }
@@ -77,13 +78,14 @@ internal sealed class SmmuPair(SmmuDevice engine, OracleSmmu oracle, TwinMemory 
     /// <summary>Takes the record that an access has left.</summary>
     public EventRecord? TakeRecord(bool ofEngine)
     {
-        uint producer = ofEngine ? engine.ReadRegister32(RegisterOffset.EVENTQ_PROD) : (uint)oracle.ReadRegister(RegisterOffset.EVENTQ_PROD);
+        const uint Producer = RegisterOffset.EVENTQ_PROD;
+        uint producer = ofEngine ? engine.ReadRegister32(Producer) : (uint)oracle.ReadRegister(Producer);
         ref uint consumed = ref ofEngine ? ref engineConsumed : ref oracleConsumed;
         if (producer == consumed) return null;
         ulong address = CaseImage.EventQueue + ((consumed++ & ((1u << CaseImage.EventQueueLog2) - 1)) * 32UL);
-        return ofEngine
-            ? new EventRecord(memory.OfEngine(address), memory.OfEngine(address + 8), memory.OfEngine(address + 16), memory.OfEngine(address + 24))
-            : new EventRecord(memory.OfOracle(address), memory.OfOracle(address + 8), memory.OfOracle(address + 16), memory.OfOracle(address + 24));
+        return new EventRecord(Word(0), Word(8), Word(16), Word(24));
+
+        ulong Word(ulong offset) => ofEngine ? memory.OfEngine(address + offset) : memory.OfOracle(address + offset);
     }
 
     /// <summary>The first register that differs, or null.</summary>

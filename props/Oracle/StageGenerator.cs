@@ -203,7 +203,8 @@ internal sealed class StageGenerator(Scene scene, Random random)
         if (space.Leaves.Count != 0 && !Chance(3))
         {
             var near = space.Leaves[random.Next(space.Leaves.Count)];
-            int bits = Math.Min(space.Shape.Shift(random.Next(Math.Max(1, space.Shape.StartLevel), 4)) + space.Shape.Stride, space.Shape.InputBits);
+            int level = random.Next(Math.Max(1, space.Shape.StartLevel), 4);
+            int bits = Math.Min(space.Shape.Shift(level) + space.Shape.Stride, space.Shape.InputBits);
             return near.Input ^ (ulong)random.NextInt64(1L << bits);
         }
 

@@ -214,7 +214,10 @@ public class StreamTableEntryValidityTests
     [Rule("STV-31")]
     public void BitsOfTheTableBaseThatTheFieldDoesNotHaveAreIgnored()
     {
-        AssertLegal(Everything, Stage2.With(S2TTB, GuestMachine.RamBase | (1UL << 52)), Both.With(S2TTB, GuestMachine.RamBase | (0xfUL << 52)));
+        AssertLegal(
+            Everything,
+            Stage2.With(S2TTB, GuestMachine.RamBase | (1UL << 52)),
+            Both.With(S2TTB, GuestMachine.RamBase | (0xfUL << 52)));
         AssertIllegal(Everything, Stage2.With(S2TTB, GuestMachine.RamBase | (1UL << 51)));
     }
 
