@@ -78,7 +78,9 @@ internal sealed unsafe partial class TranslationPath
         switch (resolved.Disposition)
         {
             case StreamDisposition.Translate:
-                return TranslateBy(in resolved.Regime, in request, client, dates, ref statistics);
+                var result = TranslateBy(in resolved.Regime, in request, client, dates, ref statistics);
+                if (HidesAtomics(in resolved.Regime, result.Permissions)) stamp = 0;
+                return result;
 
             case StreamDisposition.Bypass:
                 if (!BitField.Exceeds(iova, features.OutputAddressBits)) return BypassStream(in resolved, iova);
@@ -258,6 +260,15 @@ internal sealed unsafe partial class TranslationPath
             sizeLog2,
             RequiredPermissions.AsSeenByClient(permissions, in regime.Overrides),
             attributes);
+
+    // Where reads count as instructions, an atomic still needs to read data, and what a client may do does not tell (13.1.2).
+    private static bool HidesAtomics(in TranslationRegime regime, AccessPermissions permissions)
+    {
+        const AccessPermissions Unprivileged = AccessPermissions.UnprivilegedRead | AccessPermissions.UnprivilegedWrite;
+        const AccessPermissions Privileged = AccessPermissions.PrivilegedRead | AccessPermissions.PrivilegedWrite;
+        return regime.Overrides.Instruction == 3
+            && ((permissions & Unprivileged) == Unprivileged || (permissions & Privileged) == Privileged);
+    }
 
     private static void ThrowNoAccess(AccessKind access) => throw new ArgumentOutOfRangeException(
         nameof(access), access, "An access reads, writes or does both, with known marks: use AccessKind.Read or AccessKind.Write.");

@@ -55,7 +55,7 @@ internal static class RegimeBuilder
 
         stage1.Range0 = new Stage1Range
         {
-            TableBase = descriptor.TTB0,
+            TableBase = AddressSizes.TableBase(descriptor.TTB0, features),
             SizeOffset = (byte)descriptor.T0SZ,
             GranuleLog2 = (byte)GranuleSizes.OfRange0(descriptor.TG0),
             WalksDisabled = regime.HasTwoRanges && descriptor.EPD0,
@@ -65,7 +65,7 @@ internal static class RegimeBuilder
         };
         stage1.Range1 = new Stage1Range
         {
-            TableBase = descriptor.TTB1,
+            TableBase = AddressSizes.TableBase(descriptor.TTB1, features),
             SizeOffset = (byte)descriptor.T1SZ,
             GranuleLog2 = (byte)GranuleSizes.OfRange1(descriptor.TG1),
             WalksDisabled = !regime.HasTwoRanges || descriptor.EPD1,
@@ -83,10 +83,8 @@ internal static class RegimeBuilder
         if (range.WalksDisabled) return;
         int granule = range.GranuleLog2;
         int level = GranuleSizes.Stage1StartLevel(granule, range.SizeOffset);
-        bool can52 = granule == 16 || stage1.LargeAddresses;
         range.TableBase = BitField.AlignDown(
-            range.TableBase,
-            GranuleSizes.FirstTableAlignmentLog2(granule, range.SizeOffset, level, stage1.OutputSizeBits, can52));
+            range.TableBase, GranuleSizes.FirstTableAlignmentLog2(granule, range.SizeOffset, level, stage1.OutputSizeBits));
     }
 
     private static void ApplyStage2(in StreamTableEntry entry, SmmuFeatures features, ref TranslationRegime regime)
@@ -102,9 +100,8 @@ internal static class RegimeBuilder
         stage2.GranuleLog2 = (byte)granule;
         stage2.StartLevel = (sbyte)level;
         stage2.TableBase = BitField.AlignDown(
-            entry.S2TTB,
-            GranuleSizes.FirstTableAlignmentLog2(
-                granule, stage2.SizeOffset, level, stage2.OutputSizeBits, granule == 16 || large));
+            AddressSizes.TableBase(entry.S2TTB, features),
+            GranuleSizes.FirstTableAlignmentLog2(granule, stage2.SizeOffset, level, stage2.OutputSizeBits));
         stage2.Shareability = (byte)entry.S2SH0;
         stage2.BigEndian = entry.S2ENDI;
         stage2.HardwareAccessFlag = entry.S2HA;

@@ -65,8 +65,9 @@ internal static class StreamTableEntryRules
         if (!GranuleSizes.IsOffered(granule, features)) return false;
         bool large = GranuleSizes.Stage2IsLarge(in entry, granule, features);
         int outputBits = AddressSizes.Effective(entry.S2PS, features);
-        if (BitField.Exceeds(entry.S2TTB, outputBits)) return false;
-        if (!large && granule != 16 && BitField.Exceeds(entry.S2TTB, 48)) return false;
+        ulong tableBase = AddressSizes.TableBase(entry.S2TTB, features);
+        if (BitField.Exceeds(tableBase, outputBits)) return false;
+        if (!large && granule != 16 && BitField.Exceeds(tableBase, 48)) return false;
 
         int size = entry.S2T0SZ;
         int largest = !features.STT ? 39 : granule == 16 ? 47 : 48;

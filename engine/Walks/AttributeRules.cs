@@ -141,12 +141,12 @@ internal static class AttributeRules
         return (nibble & WriteBackBit) | nonTransient | allocate;
     }
 
-    // Device: bits [1:0] say nothing of the type. A Normal type with inner 0000 is one of the PE's (Tagged, XS): like outer.
+    // Device: bits [1:0] say nothing of the type. Normal with inner 0000 is reserved: Write-Through transient, RW 11 (5.4).
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static MemoryAttributes Consistent(int type, int shareability)
     {
         if ((type & 0xf0) == 0) return new MemoryAttributes((byte)(type & 0x0c), OuterShareable);
-        if ((type & 0x0f) == 0) type |= type >> 4;
+        if ((type & 0x0f) == 0) type |= 0b0011;
         if (type == ((NonCacheable << 4) | NonCacheable)) return new MemoryAttributes((byte)type, OuterShareable);
         return new MemoryAttributes((byte)type, shareability == 1 ? NonShareable : (byte)shareability);
     }

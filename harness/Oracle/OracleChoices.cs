@@ -8,6 +8,10 @@ public sealed record OracleChoices
     /// written when that one faults. False: only after it, when nothing denies the access (3.13.5, 13.4.4, D8.5.1.2).</summary>
     public bool UpdateStageOneBeforeFinalStageTwo { get; init; }
 
+    /// <summary>True: the stage 2 descriptor of a stage 1 table that is to be updated becomes dirty before the stage 2 translation
+    /// of the output, and stays so when that one faults. False: only after it (D8.5.2.1, where both are permitted).</summary>
+    public bool DirtyTableBeforeFinalStageTwo { get; init; }
+
     /// <summary>True: an L1STD.L2Ptr above the output size gives F_STE_FETCH. False: the address is truncated (3.4.3).</summary>
     public bool StreamTablePointerBeyondOutputSizeFaults { get; init; }
 

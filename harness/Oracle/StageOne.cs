@@ -98,7 +98,8 @@ internal sealed class StageOne(
         {
             if (!choices.UpdateStageOneBeforeFinalStageTwo)
             {
-                var denied = stageTwo.Translate(leaf.Address, StageTwoAccess.TableUpdate, probes: true, out _)
+                bool probes = !choices.DirtyTableBeforeFinalStageTwo;
+                var denied = stageTwo.Translate(leaf.Address, StageTwoAccess.TableUpdate, probes, out _)
                     ?? stageTwo.Translate(leaf.Output, StageTwoAccess.Client(access), probes: true, out _);
                 if (denied is not null) return denied;
             }

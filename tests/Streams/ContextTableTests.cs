@@ -329,6 +329,16 @@ public class ContextTableTests
     }
 
     [Fact]
+    [Rule("EVT-27")]
+    public void ARecordHasNoAddressBitsAboveTheOas()
+    {
+        using var scene = new StreamScene();
+        scene.SetStream(1, Nested((1UL << 50) | 0x5000, scene.NewIntermediateSpace()));
+
+        Assert.Equal(0x5000UL, scene.AssertFaults(EventType.Translation, 1, Iova).IntermediatePhysicalAddress);
+    }
+
+    [Fact]
     [Rule("CDT-14")]
     [Rule("ASZ-21")]
     public void TheOutputSizeOfAContextDoesNotBoundWhereItLies()

@@ -181,6 +181,25 @@ public class Stage2GeometryTests
         scene.AssertFaults(EventType.Translation, 1, ipa - (1UL << granuleLog2));
     }
 
+    [Theory]
+    [InlineData(0u, 1u, 33u, 12)]   // 4 KiB from level 1: 2 descriptors, none of which can hold 52 bits.
+    [InlineData(1u, 1u, 34u, 16)]   // 64 KiB from level 2.
+    [Rule("STE-54")]
+    [Rule("W2-05")]
+    public void WithAnOutputSizeOf52BitsTheTableIsAlignedTo64Bytes(uint granule, uint code, uint size, int granuleLog2)
+    {
+        using var scene = new StreamScene(Everything.With(Feature.OAS, 6), cachesEnabled: false);
+        var space = new Stage1Space(scene.Machine, asid: 0, (int)size, granuleLog2);
+        ulong ipa = (1UL << (64 - (int)size)) - (1UL << granuleLog2);
+        space.Map(ipa, Page, Stage2ReadWrite);
+        var entry = Stage2(granule, code, size, isLarge: false).With(S2TTB, space.Root | 0x30);
+
+        scene.Machine.SetStream(1, entry.With(S2PS, 6));
+        scene.AssertReaches(Page, 1, ipa);
+        scene.Machine.SetStream(1, entry.With(S2PS, 5));
+        scene.AssertFaults(EventType.Translation, 1, ipa);
+    }
+
     [Fact]
     [Rule("STE-50")]
     public void S2EndiReadsTablesAsBigEndian()

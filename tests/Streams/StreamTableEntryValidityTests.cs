@@ -214,6 +214,17 @@ public class StreamTableEntryValidityTests
 
     [Fact]
     [Rule("STV-31")]
+    public void BitsOfTheTableBaseThatTheFieldDoesNotHaveAreIgnored()
+    {
+        AssertLegal(
+            Everything,
+            Stage2.With(S2TTB, GuestMachine.RamBase | (1UL << 52)),
+            Both.With(S2TTB, GuestMachine.RamBase | (0xfUL << 52)));
+        AssertIllegal(Everything, Stage2.With(S2TTB, GuestMachine.RamBase | (1UL << 51)));
+    }
+
+    [Fact]
+    [Rule("STV-31")]
     public void OnlyTablesOf52BitAddressesLieAbove48Bits()
     {
         var wide = Everything.With(Feature.OAS, 6);
