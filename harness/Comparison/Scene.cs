@@ -1,6 +1,6 @@
 using Smmu.Fast.Formats;
 
-namespace Smmu.Fast.Props.Oracle;
+namespace Smmu.Fast.Comparison;
 
 /// <summary>Somebody who makes accesses: a stream, perhaps with a substream, and addresses that mean something to it.</summary>
 internal sealed record SceneClient(uint Stream, uint? Substream, IReadOnlyList<ulong> Addresses);

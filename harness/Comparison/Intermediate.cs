@@ -1,4 +1,4 @@
-namespace Smmu.Fast.Props.Oracle;
+namespace Smmu.Fast.Comparison;
 
 /// <summary>Stage 2 of a scene: besides data, it maps a window to the memory that holds CDs and stage 1 tables.</summary>
 internal sealed class Intermediate

@@ -1,6 +1,6 @@
 using Smmu.Fast.Formats;
 
-namespace Smmu.Fast.Props.Oracle;
+namespace Smmu.Fast.Comparison;
 
 internal sealed partial class SceneGenerator
 {

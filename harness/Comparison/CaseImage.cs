@@ -1,4 +1,4 @@
-namespace Smmu.Fast.Props.Oracle;
+namespace Smmu.Fast.Comparison;
 
 /// <summary>What a place in memory holds.</summary>
 internal enum PlaceKind

@@ -1,6 +1,6 @@
 using Smmu.Fast.Formats;
 
-namespace Smmu.Fast.Props.Oracle;
+namespace Smmu.Fast.Comparison;
 
 /// <summary>Makes scenes. Everything that a driver sets up in them is legal; what is not is a matter of mutations.</summary>
 internal sealed partial class SceneGenerator

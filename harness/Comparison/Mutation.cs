@@ -1,4 +1,4 @@
-namespace Smmu.Fast.Props.Oracle;
+namespace Smmu.Fast.Comparison;
 
 /// <summary>One change of a word in memory, or of a register before it is written.</summary>
 /// <param name="Text">What it changes, for people.</param>

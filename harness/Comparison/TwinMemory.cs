@@ -1,7 +1,7 @@
 using Smmu.Fast.Memory;
 using Smmu.Fast.Oracle;
 
-namespace Smmu.Fast.Props.Oracle;
+namespace Smmu.Fast.Comparison;
 
 /// <summary>A stretch of physical memory.</summary>
 /// <param name="Base">Its first address.</param>

@@ -1,6 +1,6 @@
 using System.Buffers.Binary;
 
-namespace Smmu.Fast.Props.Oracle;
+namespace Smmu.Fast.Comparison;
 
 /// <summary>How the tables of one address range are made.</summary>
 /// <param name="GranuleLog2">12, 14 or 16.</param>

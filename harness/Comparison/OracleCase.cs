@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Text;
 using Smmu.Fast.Formats;
 
-namespace Smmu.Fast.Props.Oracle;
+namespace Smmu.Fast.Comparison;
 
 /// <summary>One thing that happens in a case.</summary>
 internal abstract record CaseStep;

@@ -1,4 +1,4 @@
-namespace Smmu.Fast.Props.Oracle;
+namespace Smmu.Fast.Comparison;
 
 /// <summary>Makes a failing case as small as it goes on failing: fewer steps first, then fewer changes of the legal scene.</summary>
 internal static class CaseShrinker

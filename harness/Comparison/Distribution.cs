@@ -4,7 +4,7 @@ using Smmu.Fast.Device;
 using Smmu.Fast.Formats;
 using Smmu.Fast.Oracle;
 
-namespace Smmu.Fast.Props.Oracle;
+namespace Smmu.Fast.Comparison;
 
 /// <summary>What cases have reached, so that nobody takes many for deep.</summary>
 internal sealed class Distribution

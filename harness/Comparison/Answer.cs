@@ -2,7 +2,7 @@ using System.Globalization;
 using Smmu.Fast.Formats;
 using Smmu.Fast.Oracle;
 
-namespace Smmu.Fast.Props.Oracle;
+namespace Smmu.Fast.Comparison;
 
 /// <summary>How an access ends, as far as both SMMUs say it.</summary>
 internal enum AnswerOutcome

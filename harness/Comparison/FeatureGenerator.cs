@@ -1,7 +1,7 @@
 using Smmu.Fast.Formats;
 using Smmu.Fast.Oracle;
 
-namespace Smmu.Fast.Props.Oracle;
+namespace Smmu.Fast.Comparison;
 
 /// <summary>Makes features that the engine models, the Oracle models, and the architecture allows together.</summary>
 internal static class FeatureGenerator

@@ -2,7 +2,7 @@ using Smmu.Fast.Device;
 using Smmu.Fast.Formats;
 using Smmu.Fast.Oracle;
 
-namespace Smmu.Fast.Props.Oracle;
+namespace Smmu.Fast.Comparison;
 
 /// <summary>Runs cases on the engine and on the Oracle, side by side, and says where they disagree.</summary>
 /// <param name="distribution">Counts what was reached.</param>

@@ -2,7 +2,7 @@ using Smmu.Fast.Device;
 using Smmu.Fast.Formats;
 using Smmu.Fast.Oracle;
 
-namespace Smmu.Fast.Props.Oracle;
+namespace Smmu.Fast.Comparison;
 
 /// <summary>The engine and the Oracle over the same memory, with the same driver.</summary>
 internal sealed class SmmuPair(SmmuDevice engine, OracleSmmu oracle, TwinMemory memory)

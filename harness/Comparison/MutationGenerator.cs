@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using Smmu.Fast.Formats;
 
-namespace Smmu.Fast.Props.Oracle;
+namespace Smmu.Fast.Comparison;
 
 /// <summary>Chooses changes that take a legal scene over an edge, or only near one.</summary>
 internal sealed class MutationGenerator(Scene scene, Random random)

@@ -1,6 +1,6 @@
 using Smmu.Fast.Formats;
 
-namespace Smmu.Fast.Props.Oracle;
+namespace Smmu.Fast.Comparison;
 
 /// <summary>Chooses table shapes that are legal, and fills tables with leaves.</summary>
 internal sealed class StageGenerator(Scene scene, Random random)
