@@ -4,8 +4,8 @@ namespace Smmu.Fast.Commands;
 
 /// <summary>Commands that reach client devices: ATC_INV and PRI_RESP (IHI 0070, 4.5).</summary>
 /// <remarks>
-/// No client behind the ports translates for itself. So a legal command of this group finds nobody to act on, which the
-/// architecture answers by consuming it.
+/// Judges the commands. <see cref="CommandConsumer"/> has them sent to the endpoints of the host; where it has none, a legal
+/// command finds nobody to act on, which the architecture answers by consuming it.
 /// </remarks>
 internal static class ClientCommands
 {

@@ -20,8 +20,11 @@ internal enum ConsumerStep : byte
     /// <summary>A CMD_SYNC wants to know whether its grace period has elapsed, with the gate open.</summary>
     AskEpoch,
 
-    /// <summary>A CMD_SYNC waits for scopes to end; the last one continues.</summary>
+    /// <summary>A CMD_SYNC waits for scopes or endpoints, or a CMD_ATC_INV for a tag; the last of them continues.</summary>
     Waiting,
+
+    /// <summary>A command was consumed that goes to an endpoint, with the gate open.</summary>
+    ReachEndpoint,
 
     /// <summary>A CMD_SYNC is complete and its signal is due, with the gate open.</summary>
     Signal,
@@ -50,6 +53,7 @@ internal sealed unsafe class CommandConsumer
     private readonly CommandContext context;
     private readonly TranslationEpoch epoch;
     private readonly EventQueueWriter events;
+    private readonly AtcInvalidationTable invalidations = new();
 
     private bool enabled;
     private bool stopped;
@@ -58,9 +62,11 @@ internal sealed unsafe class CommandConsumer
     private bool coversRecords;
     private bool isWaiting;
     private bool isWakeUpDue;
+    private bool awaitsEndpoint;
     private ulong grace;
     private ulong generation;
 
+    private bool isFetching;
     private bool hasFetched;
     private ulong fetchGeneration;
     private bool fetchSucceeded;
@@ -78,6 +84,12 @@ internal sealed unsafe class CommandConsumer
     /// <summary>The CMD_SYNC whose signal is due after <see cref="ConsumerStep.Signal"/>.</summary>
     public Command CompletedSync { get; private set; }
 
+    /// <summary>The command to send after <see cref="ConsumerStep.ReachEndpoint"/>.</summary>
+    public Command Outgoing { get; private set; }
+
+    /// <summary>Names it, if it is an invalidation; else 0.</summary>
+    public uint OutgoingToken { get; private set; }
+
     /// <summary>Grace period to ask for after <see cref="ConsumerStep.AskEpoch"/>.</summary>
     public ulong Grace => grace;
 
@@ -88,7 +100,10 @@ internal sealed unsafe class CommandConsumer
     public ulong Consumed { get; private set; }
 
     /// <summary>True when a step would find something to do.</summary>
-    public bool HasWork => enabled && !stopped && !isWaiting && reader.HasWork;
+    public bool HasWork => enabled && !stopped && !isWaiting && !awaitsEndpoint && reader.HasWork;
+
+    /// <summary>True from <see cref="ConsumerStep.FetchThroughHost"/> to <see cref="EndFetch"/>: a read of the queue is out.</summary>
+    public bool IsFetching => Volatile.Read(ref isFetching);
 
     /// <summary>True while a CMD_SYNC waits for scopes to end.</summary>
     public bool IsWaiting => isWaiting;
@@ -129,6 +144,8 @@ internal sealed unsafe class CommandConsumer
             {
                 const CompletionSignal ReservedSignal = (CompletionSignal)3;
                 if (command.CS == ReservedSignal) return Refuse(CommandError.Illegal);
+                if (invalidations.HasTimedOut) return RefuseSync();
+                if (invalidations.HasPending) return AwaitEndpoint();
                 if (!HasGraceElapsed()) return ConsumerStep.AskEpoch;
                 CompleteSync(in command, ref budget);
                 if (command.CS != CompletionSignal.None) return ConsumerStep.Signal;
@@ -137,11 +154,15 @@ internal sealed unsafe class CommandConsumer
 
             var error = CommandExecutor.Execute(in command, context);
             if (error != CommandError.None) return Refuse(error);
+            if (AtcCommands.HasReceiver(in command, context)) return Send(in command, ref budget);
             Consume(ref budget);
         }
 
         return ConsumerStep.Yield;
     }
+
+    /// <summary>Takes note that the read of <see cref="ConsumerStep.FetchThroughHost"/> is over, however it went.</summary>
+    public void EndFetch() => Volatile.Write(ref isFetching, false);
 
     /// <summary>Takes the answer to <see cref="ConsumerStep.FetchThroughHost"/>.</summary>
     public void AcceptFetch(bool succeeded, ulong* words)
@@ -167,6 +188,49 @@ internal sealed unsafe class CommandConsumer
         if (!elapsed || !hasGrace || grace != asked) return;
         EndWaiting();
         Accept();
+    }
+
+    /// <summary>Takes the end of an ATS invalidation; false when the token names none that is out.</summary>
+    public bool TryEndInvalidation(uint token, bool timedOut)
+    {
+        if (!invalidations.TryEnd(token, timedOut)) return false;
+        awaitsEndpoint = false;   // The command that waits is judged anew, and may go on waiting.
+        return true;
+    }
+
+    /// <summary>True while an endpoint owes the answer to an invalidation.</summary>
+    public bool HasPendingInvalidations => invalidations.HasPending;
+
+    /// <summary>True when an invalidation timed out that no CMD_SYNC has told of.</summary>
+    public bool HasTimedOutInvalidation => invalidations.HasTimedOut;
+
+    /// <summary>Makes the next CMD_SYNC tell of a timeout.</summary>
+    public void RestoreTimeout() => invalidations.RestoreTimeout();
+
+    /// <summary>Forgets the ATS invalidations that are out.</summary>
+    public void ForgetInvalidations() => invalidations.Clear();
+
+    private ConsumerStep Send(in Command command, ref int budget)
+    {
+        uint token = 0;
+        if (command.Opcode == CommandOpcode.AtcInv && !invalidations.TryBegin(out token)) return AwaitEndpoint();
+        Outgoing = command;
+        OutgoingToken = token;
+        Consume(ref budget);
+        return ConsumerStep.ReachEndpoint;
+    }
+
+    private ConsumerStep AwaitEndpoint()
+    {
+        awaitsEndpoint = true;
+        return ConsumerStep.Waiting;
+    }
+
+    // Told once: software that resumes the queue has dealt with it, and the CMD_SYNC is judged anew (IHI 0070, 4.7.3).
+    private ConsumerStep RefuseSync()
+    {
+        invalidations.ForgetTimeouts();
+        return Refuse(CommandError.AtcInvalidationSync);
     }
 
     private void EndWaiting()
@@ -210,6 +274,7 @@ internal sealed unsafe class CommandConsumer
     {
         generation++;
         hasFetched = false;
+        awaitsEndpoint = false;
         EndGrace();
         EndWaiting();
     }
@@ -243,6 +308,7 @@ internal sealed unsafe class CommandConsumer
         }
 
         hasFetched = false;
+        Volatile.Write(ref isFetching, true);
         fetchGeneration = generation;
         FetchAddress = reader.CurrentAddress;
         step = ConsumerStep.FetchThroughHost;

@@ -28,6 +28,15 @@ internal sealed class CommandContext
     /// <summary>Accesses that wait for CMD_RESUME.</summary>
     public StallTable Stalls { get; }
 
+    /// <summary>True when a range invalidation with the Reserved combination of fields is legal after all.</summary>
+    public bool TolerateReservedRange { get; init; }
+
+    /// <summary>True when the host has endpoints that commands can reach.</summary>
+    public bool HasEndpoints { get; init; }
+
+    /// <summary>CR0.SMMUEN, as it is while the command executes.</summary>
+    public bool IsSmmuEnabled { get; set; }
+
     /// <summary>CR2.E2H, as it is while the command executes.</summary>
     public bool E2h { get; set; }
 

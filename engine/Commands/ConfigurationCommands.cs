@@ -10,53 +10,27 @@ namespace Smmu.Fast.Commands;
 /// </remarks>
 internal static unsafe class ConfigurationCommands
 {
-    private const int LargestPreciseRange = 4;   // log2 of the streams.
-
     public static CommandError Execute(in Command command, CommandContext context)
     {
         var features = context.Features;
-        var dates = context.Configuration;
         if (command.SSec) return CommandError.Illegal;
-        switch (command.Opcode)
+        bool isOfContexts = command.Opcode is CommandOpcode.CfgiCd or CommandOpcode.CfgiCdAll;
+        if (isOfContexts && !features.S1P) return CommandError.Illegal;
+        if (command.Opcode == CommandOpcode.CfgiVmsPidm)
         {
-            case CommandOpcode.CfgiVmsPidm:
-                return features.MPAM ? CommandError.None : CommandError.Illegal;   // No VMS is read, so none is cached.
-
-            case CommandOpcode.CfgiSteRange:
-                RaiseRange(in command, context);
-                break;
-
-            case CommandOpcode.CfgiCd:
-                if (!features.S1P) return CommandError.Illegal;
-                if (BitField.Exceeds(command.SubstreamId.Value, features.SubstreamIdBits)) return CommandError.None;
-                dates.Raise(command.StreamId);
-                break;
-
-            case CommandOpcode.CfgiCdAll:
-                if (!features.S1P) return CommandError.Illegal;
-                dates.Raise(command.StreamId);
-                break;
-
-            default:
-                dates.Raise(command.StreamId);
-                break;
+            return features.MPAM ? CommandError.None : CommandError.Illegal;   // No VMS is read, so none is cached.
         }
 
+        if (ControlBuild.Breaks(Breakage.CfgiIgnored)) return CommandError.None;
+        bool isOfOne = isOfContexts || command.Opcode == CommandOpcode.CfgiSte;
+        if (isOfOne && BitField.Exceeds(command.StreamId.Value, features.StreamIdBits)) return CommandError.None;
+        if (command.Opcode == CommandOpcode.CfgiCd
+            && BitField.Exceeds(command.SubstreamId.Value, features.SubstreamIdBits)) return CommandError.None;
+
+        // An L1STD goes too, if it is asked for, and further streams depend on it (CMD-CFGI-03).
+        if (isOfContexts || (isOfOne && command.Leaf)) context.Configuration.Raise(command.StreamId);
+        else context.Configuration.RaiseAll();
         context.Caches.Device->RaiseAny();
         return CommandError.None;
-    }
-
-    // 2^(Range + 1) streams, aligned; Range = 31 is all of them (CMD-CFGI-06, CMD-CFGI-08).
-    private static void RaiseRange(in Command command, CommandContext context)
-    {
-        int log2 = command.Range + 1;
-        if (log2 > LargestPreciseRange)
-        {
-            context.Configuration.RaiseAll();
-            return;
-        }
-
-        uint first = command.StreamId.Value >> log2 << log2;
-        for (uint i = 0; i < 1u << log2; i++) context.Configuration.Raise(new StreamId(first + i));
     }
 }

@@ -18,7 +18,8 @@ internal static unsafe class TlbInvalidateCommands
         bool byAsid = opcode is CommandOpcode.TlbiNhAsid or CommandOpcode.TlbiNhVa;
         bool byAddress = opcode is CommandOpcode.TlbiNhVa or CommandOpcode.TlbiNhVaa or CommandOpcode.TlbiS2Ipa;
         var record = default(InvalidationRecord);
-        if (byAddress && !TryDecode(in command, features, byAsid, out record)) return CommandError.Illegal;
+        if (byAddress && !TryDecode(in command, context, byAsid, out record)) return CommandError.Illegal;
+        if (ControlBuild.Breaks(Breakage.TlbiIgnored)) return CommandError.None;
 
         if (opcode == CommandOpcode.TlbiNsnhAll)
         {
@@ -48,6 +49,7 @@ internal static unsafe class TlbInvalidateCommands
         var features = context.Features;
         var caches = context.Caches;
         if (!features.Hyp) return CommandError.Illegal;
+        if (ControlBuild.Breaks(Breakage.TlbiIgnored)) return CommandError.None;
 
         var domain = caches.Domains.OfWorld(context.E2h ? StreamWorld.NonSecureEl2E2h : StreamWorld.NonSecureEl2);
         switch (opcode)
@@ -64,7 +66,7 @@ internal static unsafe class TlbInvalidateCommands
 
             default:
                 bool byAsid = opcode == CommandOpcode.TlbiEl2Va && context.E2h;
-                if (!TryDecode(in command, features, byAsid, out var record)) return CommandError.Illegal;
+                if (!TryDecode(in command, context, byAsid, out var record)) return CommandError.Illegal;
                 if (byAsid && !features.ASID16 && command.Asid.Value > 0xff) return CommandError.None;
                 caches.RemoveAddresses(domain, in record);
                 return CommandError.None;
@@ -84,8 +86,9 @@ internal static unsafe class TlbInvalidateCommands
     }
 
     // A range ends at the top of the address space: it never wraps (CMD-TLBI-27).
-    private static bool TryDecode(in Command command, SmmuFeatures features, bool byAsid, out InvalidationRecord record)
+    private static bool TryDecode(in Command command, CommandContext context, bool byAsid, out InvalidationRecord record)
     {
+        var features = context.Features;
         const ulong LastAddress = (1UL << AddressRange.Bits) - 1;
         const int LargestScale = 39;
         ulong first = command.Address & LastAddress;
@@ -97,7 +100,7 @@ internal static unsafe class TlbInvalidateCommands
             if (granuleCode == 2 && level == 1 && !features.DS) level = 0;   // CMD-TLBI-24.
             int scale = features.DS ? Math.Min((int)command.SCALE, LargestScale) : command.SCALE & 0x1f;
             record = default;
-            if (command.NUM == 0 && scale == 0 && level == 0) return false;
+            if (command.NUM == 0 && scale == 0 && level == 0 && !context.TolerateReservedRange) return false;
 
             int granuleLog2 = granuleCode switch { 1 => 12, 2 => 14, _ => 16 };
             ulong bytes = ((ulong)command.NUM + 1) << (scale + granuleLog2);

@@ -13,20 +13,20 @@ namespace Smmu.Fast.Device;
 /// the thread that used it last, until that thread parks it: a port at rest costs other threads' CMD_SYNCs a process-wide
 /// barrier unless it is parked.
 /// </remarks>
-public sealed unsafe class DmaPort : IDisposable
+public sealed unsafe partial class DmaPort : IDisposable
 {
-    private const int TableEntries = 256;
-    private const ulong TableMask = TableEntries - 1;
+    private const int PageLog2 = PortTlb.PageLog2;
 
     private readonly SmmuDevice device;
     private readonly TranslationPath path;
     private readonly TranslationEpoch epoch;
     private readonly GuestMemory memory;
     private readonly NativeBlock table;
-    private readonly PortTlbEntry* entries;
     private readonly InvalidationStamps* stamps;
     private readonly EpochSlot* slot;
     private bool isClosed;
+    private StreamState state;
+    private StreamState stateOfTranslated;
 
     internal PathStatistics Statistics;
 
@@ -52,8 +52,10 @@ public sealed unsafe class DmaPort : IDisposable
         Stream = stream;
         Substream = substream;
         StallClient = stalls == null ? null : new StallClient(stalls, substream);
-        table = new NativeBlock(TableEntries * PortTlbEntry.SizeBytes);
-        entries = (PortTlbEntry*)table.Pointer;
+        table = new NativeBlock(PortTlb.SizeBytes);
+        state = path.NewState(stream, substream);
+        state.Kept = new PortTlb(table);
+        stateOfTranslated = path.NewState(stream, null, isOfTranslated: true);
     }
 
     /// <summary>The stream whose accesses these are.</summary>
@@ -78,12 +80,10 @@ public sealed unsafe class DmaPort : IDisposable
     {
         if (isClosed) ThrowClosed();
         bool isOutermost = epoch.Enter(slot);
-        PortTlbEntry* entry = EntryOf(iova);
-        if (!IsHit(entry, iova, access)) return MissInScope(iova, access, isOutermost);
+        if (!TryHit(iova, access, out ulong payload)) return MissInScope(iova, access, isOutermost);
 
-        var result = ResultOf(entry, iova);   // Nothing so far could throw, so the scope ends without a try block.
-        if (isOutermost) Exit();
-        return result;
+        if (isOutermost) Exit();   // Nothing so far could throw, so the scope ends without a try block.
+        return ResultOf(payload, iova);
     }
 
     /// <summary>Translates many accesses of one kind in one scope.</summary>
@@ -189,11 +189,8 @@ public sealed unsafe class DmaPort : IDisposable
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal TranslationResult TranslateInside(ulong iova, AccessKind access)
-    {
-        PortTlbEntry* entry = EntryOf(iova);
-        return IsHit(entry, iova, access) ? ResultOf(entry, iova) : Miss(iova, access, entry);
-    }
+    internal TranslationResult TranslateInside(ulong iova, AccessKind access) =>
+        TryHit(iova, access, out ulong payload) ? ResultOf(payload, iova) : Miss(iova, access);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal void Exit()
@@ -202,46 +199,27 @@ public sealed unsafe class DmaPort : IDisposable
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private PortTlbEntry* EntryOf(ulong iova) => entries + ((iova >> PortTlbEntry.PageLog2) & TableMask);
+    private bool TryHit(ulong iova, AccessKind access, out ulong payload) =>
+        state.Kept.TryFind(iova, RequiredPermissions.BitsOf(access), out payload) && state.IsPresent(stamps);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private bool IsHit(PortTlbEntry* entry, ulong iova, AccessKind access) =>
-        entry->Page == iova >> PortTlbEntry.PageLog2
-        && entry->Stamp == Volatile.Read(ref stamps->Any)
-        && (RequiredPermissions.Of(access) & ~TranslationResult.PermissionsOf(entry->Traits)) == 0;
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static TranslationResult ResultOf(PortTlbEntry* entry, ulong iova) =>
-        new(entry->Output | (iova & ((1UL << PortTlbEntry.PageLog2) - 1)), entry->Traits);
+    private static TranslationResult ResultOf(ulong payload, ulong iova) =>
+        new((payload & TranslationResult.PageMask) | (iova & ((1UL << PageLog2) - 1)), payload);
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     private TranslationResult MissInScope(ulong iova, AccessKind access, bool isOutermost)
     {
         using var scope = new DmaScope(this, isOutermost);
-        return Miss(iova, access, EntryOf(iova));
+        return Miss(iova, access);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private TranslationResult Miss(ulong iova, AccessKind access, PortTlbEntry* entry)
-    {
-        var result = path.Translate(Stream, Substream, iova, access, StallClient, ref Statistics, out ulong stamp);
-        if (!result.IsSuccess || stamp == 0) return result;
-        if (ControlBuild.Breaks(Breakage.StampReadLate))
-        {
-            ControlBuild.Linger();
-            stamp = Volatile.Read(ref stamps->Any);
-        }
-
-        entry->Page = iova >> PortTlbEntry.PageLog2;
-        entry->Stamp = stamp;
-        entry->Output = BitField.AlignDown(result.Address.Value, PortTlbEntry.PageLog2);
-        entry->Traits = result.Traits;
-        return result;
-    }
+    private TranslationResult Miss(ulong iova, AccessKind access) =>
+        path.Translate(ref state, iova, access, StallClient, ref Statistics);
 
     // A page at a time: every granule and every region is a multiple of 4 KiB.
     private static int PartOf(ulong iova, int length) =>
-        (int)Math.Min((ulong)length, (1UL << PortTlbEntry.PageLog2) - (iova & ((1UL << PortTlbEntry.PageLog2) - 1)));
+        (int)Math.Min((ulong)length, (1UL << PageLog2) - (iova & ((1UL << PageLog2) - 1)));
 
     private static void ThrowClosed() => throw new ObjectDisposedException(
         nameof(DmaPort), "The port is closed: open another one with SmmuDevice.OpenPort.");

@@ -26,6 +26,12 @@ public readonly ref struct DmaScope
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public TranslationResult Translate(ulong iova, AccessKind access) => port.TranslateInside(iova, access);
 
+    /// <inheritdoc cref="DmaPort.RequestTranslation"/>
+    public AtsCompletion RequestTranslation(ulong iova, AccessKind wanted) => port.RequestTranslation(iova, wanted);
+
+    /// <inheritdoc cref="DmaPort.TranslateTranslated"/>
+    public TranslationResult TranslateTranslated(ulong address, AccessKind access) => port.TranslateTranslated(address, access);
+
     /// <summary>Ends the scope: addresses from it must not be used any more.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Dispose()

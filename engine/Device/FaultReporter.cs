@@ -23,7 +23,7 @@ internal sealed class FaultReporter
     /// <summary>Ends an access as its report says.</summary>
     /// <param name="report">What is to happen.</param>
     /// <param name="client">The client, if it can wait: one that cannot has its stalls turned into aborts (FLT-24).</param>
-    public TranslationResult Report(in FaultReport report, StallClient? client)
+    public TranslationResult Report(in FaultReport report, StallClient? client = null)
     {
         if (report.Stalls) return Stall(in report, client);
         if (report.IsRecorded) interrupts.AfterEvent(events.Write(in report.Record));

@@ -65,6 +65,19 @@ internal sealed class InterruptDelivery
         if ((result & EventWriteResult.Aborted) != 0) RaiseError(GlobalErrors.EVENTQ_ABT_ERR);
     }
 
+    /// <summary>Sends the interrupt of the PRI queue if its condition is met (IHI 0070, 6.3.36).</summary>
+    /// <param name="becameNonEmpty">What counts with LO = 0.</param>
+    /// <param name="cameLast">What counts with LO = 1: a request with Last = 1 was written, or discarded by an overflow.</param>
+    public void AfterPageRequest(bool becameNonEmpty, bool cameLast)
+    {
+        const int LastOnlyBit = 31;
+        bool lastOnly = BitField.Test(registers.PageRequestInterrupt.AttributeRegister, LastOnlyBit);
+        if (lastOnly ? cameLast : becameNonEmpty)
+        {
+            Send(registers.PageRequestInterrupt, InterruptLine.PageRequestQueue, GlobalErrors.MSI_PRIQ_ABT_ERR);
+        }
+    }
+
     /// <summary>Activates a global error, and sends its interrupt if that is news.</summary>
     public void RaiseError(GlobalErrors error)
     {

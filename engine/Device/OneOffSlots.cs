@@ -1,22 +1,35 @@
 using System.Runtime.CompilerServices;
+using Smmu.Fast.Formats;
 using Smmu.Fast.Foundation;
+using Smmu.Fast.Memory;
 
 namespace Smmu.Fast.Device;
 
 /// <summary>Scopes for accesses without a port: a few slots of the epoch that threads borrow for one access.</summary>
-/// <remarks>A slot is claimed when it is wanted first: each claimed one is looked at by every CMD_SYNC.</remarks>
-internal sealed unsafe class OneOffSlots
+/// <remarks>
+/// A slot is claimed when it is wanted first: each claimed one is looked at by every CMD_SYNC. It brings what its borrowers
+/// have learnt of streams, a state for each remainder of StreamID and SubstreamID.
+/// </remarks>
+internal sealed unsafe class OneOffSlots : IDisposable
 {
     /// <summary>Accesses that can be under way at a time; more wait for one to end.</summary>
     public const int Count = 64;
 
+    private const int StatesPerSlot = 256;
+
     private readonly TranslationEpoch epoch;
+    private readonly TranslationPath path;
+    private readonly NativeBlock?[] states = new NativeBlock?[Count];
     private readonly EpochSlot*[] slots = new EpochSlot*[Count];
     private readonly Lock claims = new();
     private readonly PathStatistics[] statistics = new PathStatistics[Count];
     private int claimedCount;
 
-    public OneOffSlots(TranslationEpoch epoch) => this.epoch = epoch;
+    public OneOffSlots(TranslationEpoch epoch, TranslationPath path)
+    {
+        this.epoch = epoch;
+        this.path = path;
+    }
 
     /// <summary>Enters a scope.</summary>
     /// <returns>The index to <see cref="Exit"/> with.</returns>
@@ -48,8 +61,21 @@ internal sealed unsafe class OneOffSlots
             if (claimedCount != seen) return;
             slots[seen] = epoch.TryClaim();
             Invariant.Holds(slots[seen] != null);   // The device keeps Count slots back from its ports.
+            states[seen] = NativeBlock.Of<StreamState>(StatesPerSlot);
             Volatile.Write(ref claimedCount, seen + 1);   // Release; pairs with the acquire in Enter: the slot is there.
         }
+    }
+
+    /// <summary>What is known of a stream, to the borrower of a slot.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public ref StreamState StateOf(int index, StreamId stream, SubstreamId? substream, bool isOfTranslated = false)
+    {
+        uint hash = stream.Value + (substream is { } value ? (value.Value + 1) * 0x9e37_79b9 : 0);
+        ref StreamState state = ref ((StreamState*)states[index]!.Pointer)[(hash ^ (hash >> 16)) % StatesPerSlot];
+        bool isIt = state.Domain != null && state.Id == stream && state.Substream == substream
+            && state.IsOfTranslated == isOfTranslated;
+        if (!isIt) state = path.NewState(stream, substream, isOfTranslated);
+        return ref state;
     }
 
     /// <summary>Counters for the borrower of a slot.</summary>
@@ -61,6 +87,12 @@ internal sealed unsafe class OneOffSlots
         bool awaited = epoch.Exit(slots[index]);
         TranslationEpoch.Park(slots[index]);
         return awaited;
+    }
+
+    /// <summary>Frees the states; nobody is inside.</summary>
+    public void Dispose()
+    {
+        foreach (var block in states) block?.Dispose();
     }
 
     /// <summary>Adds all counters up.</summary>

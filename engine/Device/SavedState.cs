@@ -6,7 +6,7 @@ using Smmu.Fast.Registers;
 
 namespace Smmu.Fast.Device;
 
-/// <summary>The state of a device as bytes, little-endian: header, ID registers, registers, stalled accesses, SHA-256.</summary>
+/// <summary>The state of a device as bytes, little-endian: header, ID registers, a timeout, registers, stalled accesses, SHA-256.</summary>
 /// <remarks>
 /// Reading judges everything before the device takes any of it: a state that is damaged, of another version or of another
 /// SMMU leaves the device as it is. Register values need no judgement of their own, since they are written as a driver would.
@@ -21,15 +21,19 @@ internal sealed class SavedState
     private const int StallBytes = 16;
     private const int HashBytes = SHA256.HashSizeInBytes;
 
-    public SavedState(SmmuFeatures features, SavedRegister[] registers, SavedStall[] stalls)
+    public SavedState(SmmuFeatures features, bool hasTimeout, SavedRegister[] registers, SavedStall[] stalls)
     {
         Features = features;
+        HasTimeout = hasTimeout;
         Registers = registers;
         Stalls = stalls;
     }
 
     /// <summary>ID registers of the device that was saved.</summary>
     public SmmuFeatures Features { get; }
+
+    /// <summary>True when an ATS invalidation timed out that no CMD_SYNC has told of.</summary>
+    public bool HasTimeout { get; }
 
     /// <summary>Registers, in the order in which they are to be written.</summary>
     public SavedRegister[] Registers { get; }
@@ -40,7 +44,7 @@ internal sealed class SavedState
     /// <summary>Writes the state.</summary>
     public byte[] ToBytes()
     {
-        int length = HeaderBytes + (FeatureWords * sizeof(uint)) + sizeof(uint) + (Registers.Length * RegisterBytes)
+        int length = HeaderBytes + (FeatureWords * sizeof(uint)) + sizeof(uint) + sizeof(uint) + (Registers.Length * RegisterBytes)
             + sizeof(uint) + (Stalls.Length * StallBytes) + HashBytes;
         byte[] bytes = new byte[length];
         var rest = bytes.AsSpan();
@@ -49,6 +53,7 @@ internal sealed class SavedState
         Put32(ref rest, (uint)length);
         foreach (uint word in WordsOf(Features)) Put32(ref rest, word);
 
+        Put32(ref rest, HasTimeout ? 1u : 0);
         Put32(ref rest, (uint)Registers.Length);
         foreach (var register in Registers)
         {
@@ -86,11 +91,13 @@ internal sealed class SavedState
 
         rest = rest[..^HashBytes];
         var features = TakeFeatures(ref rest);
+        if (rest.Length < sizeof(uint)) throw Damaged();
+        bool hasTimeout = Take32(ref rest) != 0;
         var registers = new SavedRegister[TakeCount(ref rest, RegisterBytes)];
         for (int i = 0; i < registers.Length; i++) registers[i] = new SavedRegister(Take32(ref rest), Take64(ref rest));
         var stalls = new SavedStall[TakeCount(ref rest, StallBytes)];
         for (int i = 0; i < stalls.Length; i++) stalls[i] = TakeStall(ref rest);
-        return rest.IsEmpty ? new SavedState(features, registers, stalls) : throw Damaged();
+        return rest.IsEmpty ? new SavedState(features, hasTimeout, registers, stalls) : throw Damaged();
     }
 
     /// <summary>Refuses a state that a device with other ID registers saved.</summary>

@@ -1,6 +1,5 @@
 using Smmu.Fast.Commands;
 using Smmu.Fast.Formats;
-using Smmu.Fast.Tlbs;
 
 namespace Smmu.Fast.Device;
 
@@ -89,10 +88,8 @@ public sealed unsafe partial class SmmuDevice
 
     private void ForgetAll()
     {
-        path.Stamps->RaiseConfiguration();
-        path.Stamps->RaiseTranslations(tables: true);
-        tlb.Invalidate(new TlbInvalidation());   // No tag has to match: everything goes.
-        path.Stamps->RaiseAny();
+        dates.RaiseAll();
+        caches.BeginAnew();
     }
 
     // Entered with the gate closed, left with it open.
@@ -170,6 +167,10 @@ public sealed unsafe partial class SmmuDevice
                     AskEpoch();
                     break;
 
+                case ConsumerStep.ReachEndpoint:
+                    ReachEndpoint();
+                    break;
+
                 case ConsumerStep.Signal:
                     SignalSync();
                     break;
@@ -233,6 +234,7 @@ public sealed unsafe partial class SmmuDevice
         finally
         {
             gate.Enter();
+            consumer.EndFetch();
         }
 
         consumer.AcceptFetch(succeeded, words);

@@ -9,14 +9,19 @@ public sealed unsafe partial class SmmuDevice
     /// ports are not part of the state.
     /// </remarks>
     /// <returns>Bytes that only <see cref="Restore"/> has to understand; they carry their version and a checksum.</returns>
-    /// <exception cref="InvalidOperationException">A scope is open, or a call runs commands.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// A scope is open, a call runs commands, or an endpoint has not completed an ATS invalidation.
+    /// </exception>
     /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
     public byte[] Save()
     {
         ObjectDisposedException.ThrowIf(isDisposed, this);
         EnterAtRest();
-        var state = new SavedState(Features, registers.Save(), stalls.Save());
+        bool isReaching = consumer.HasPendingInvalidations || registers.PageRequests.IsBusy;
+        var state = new SavedState(Features, consumer.HasTimedOutInvalidation, registers.Save(), stalls.Save());
         gate.Exit();
+        if (isReaching) throw new InvalidOperationException(
+            "An ATS invalidation or a page request is under way: complete them before the device is saved.");
         return state.ToBytes();
     }
 
@@ -46,6 +51,7 @@ public sealed unsafe partial class SmmuDevice
             ForgetAll();
             while (stalls.HasAnswered) EndStall();
             registers.Restore(saved.Registers);
+            if (saved.HasTimeout) consumer.RestoreTimeout();
             stalls.Restore(saved.Stalls);
         }
         finally

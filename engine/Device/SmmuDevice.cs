@@ -26,12 +26,11 @@ public sealed unsafe partial class SmmuDevice : IDisposable
 
     private readonly SmmuOptions options;
     private readonly NativeBlock slotBlock;
-    private readonly NativeBlock stampBlock;
     private readonly TranslationEpoch epoch;
     private readonly OneOffSlots oneOffs;
-    private readonly SharedTlb tlb;
-    private readonly WalkCache walkCache;
+    private readonly TranslationCaches caches;
     private readonly ConfigurationCache configuration;
+    private readonly ConfigurationDates dates = new();
     private readonly ControlGate gate = new();
     private readonly CommandQueueReader commands;
     private readonly CommandConsumer consumer;
@@ -64,27 +63,27 @@ public sealed unsafe partial class SmmuDevice : IDisposable
 
         int slots = options.MaximumPorts + OneOffSlots.Count;
         slotBlock = new NativeBlock((ulong)slots * EpochSlot.SizeBytes, EpochSlot.SizeBytes);
-        stampBlock = new NativeBlock(InvalidationStamps.SizeBytes);
-        var stamps = (InvalidationStamps*)stampBlock.Pointer;
-        *stamps = new InvalidationStamps { Any = 1, Translations = 1, Tables = 1, Configuration = 1 };   // 0 marks what is empty.
-
         epoch = new TranslationEpoch((EpochSlot*)slotBlock.Pointer, slots);
-        oneOffs = new OneOffSlots(epoch);
-        tlb = new SharedTlb(options.TlbEntries);
-        walkCache = new WalkCache(options.WalkCacheEntries);
+        caches = new TranslationCaches(features, options.TlbEntries, options.WalkCacheEntries);
         configuration = new ConfigurationCache(options.ConfigurationCacheEntries);
 
         int outputBits = features.OutputAddressBits;
         stalls = new StallTable(features);
-        var context = new CommandContext(features, stamps, tlb, stalls);
+        var context = new CommandContext(features, caches, dates, stalls)
+        {
+            TolerateReservedRange = options.TolerateReservedRange,
+            HasEndpoints = options.AtsEndpoints is not null,
+        };
         commands = new CommandQueueReader(memory, features.CommandQueueLog2, outputBits);
         events = new EventQueueWriter(memory, features.EventQueueLog2, outputBits);
         consumer = new CommandConsumer(commands, context, epoch, events);
         registers = new RegisterFile(
-            features, stamps, commands, consumer, context, events, stalls, options.GlobalBypassReset);
+            features, caches.Device, commands, consumer, context, events, stalls,
+            new PageRequestQueueWriter(memory, features.PageRequestQueueLog2, outputBits), options.GlobalBypassReset);
         interrupts = new InterruptDelivery(gate, registers, memory, features);
         var faults = new FaultReporter(events, stalls, interrupts);
-        path = new TranslationPath(options, registers, faults, stamps, tlb, walkCache, configuration);
+        path = new TranslationPath(options, gate, registers, faults, caches, configuration, dates);
+        oneOffs = new OneOffSlots(epoch, path);
         memory.Attach(epoch);
     }
 
@@ -104,7 +103,8 @@ public sealed unsafe partial class SmmuDevice : IDisposable
     /// <summary>
     /// True when something is left over that no call has done: more than one queue's worth of commands came with one write, a
     /// CMD_SYNC waits for scopes to end, or ends of stalls are to be told. The next call continues; call
-    /// <see cref="RunPending"/> when none may come.
+    /// <see cref="RunPending"/> when none may come. What waits for an endpoint does not count:
+    /// <see cref="CompleteInvalidation"/> continues it.
     /// </summary>
     public bool HasPendingWork => Volatile.Read(ref workLeft) || HasRetries;
 
@@ -162,7 +162,8 @@ public sealed unsafe partial class SmmuDevice : IDisposable
         bool awaited = false;
         try
         {
-            return path.Translate(stream, substream, iova, access, null, ref oneOffs.StatisticsOf(slot), out _);
+            return path.Translate(
+                ref oneOffs.StateOf(slot, stream, substream), iova, access, null, ref oneOffs.StatisticsOf(slot));
         }
         finally
         {
@@ -190,7 +191,7 @@ public sealed unsafe partial class SmmuDevice : IDisposable
             sum.WalkCacheLookups,
             sum.WalkCacheHits,
             sum.ConfigurationLookups,
-            sum.ConfigurationHits,
+            sum.ConfigurationLookups - sum.ConfigurationReads,
             sum.Walks,
             sum.DescriptorReads,
             interrupts.EventsRecorded,
@@ -203,22 +204,18 @@ public sealed unsafe partial class SmmuDevice : IDisposable
     public void Dispose()
     {
         if (isDisposed) return;
-        gate.Enter();
-        bool isBusy = isConsuming;
-        gate.Exit();
-        if (isBusy) throw new InvalidOperationException(
-            "A call is running commands, perhaps the one whose callback this is: dispose the device once it has returned.");
+        RefuseWhileBusy(isLast: false);
 
         DmaPort[] open;
         lock (portsLock) open = [.. ports];
         foreach (var port in open) port.Dispose();
 
-        isDisposed = true;
+        RefuseWhileBusy(isLast: true);
         options.Memory.Detach(epoch);
-        tlb.Dispose();
-        walkCache.Dispose();
+        oneOffs.Dispose();
+        caches.Dispose();
         configuration.Dispose();
-        stampBlock.Dispose();
+        dates.Dispose();
         slotBlock.Dispose();
     }
 

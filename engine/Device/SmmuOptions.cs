@@ -12,6 +12,9 @@ public sealed record SmmuOptions
     /// <summary>Physical memory, which several devices may share. The device does not own it.</summary>
     public required GuestMemory Memory { get; init; }
 
+    /// <summary>The PCIe endpoints that ATS invalidations and page responses go to. Without any, nothing is sent.</summary>
+    public IAtsEndpoints? AtsEndpoints { get; init; }
+
     /// <summary>GBPA after a reset, without Update (IHI 0070, 6.3.14). The default passes traffic with incoming shareability.</summary>
     public uint GlobalBypassReset { get; init; } = 0x1000;
 
@@ -29,4 +32,12 @@ public sealed record SmmuOptions
 
     /// <summary>False makes each access read all of its structures and tables anew: slow, for comparing answers.</summary>
     public bool CachesEnabled { get; init; } = true;
+
+    /// <summary>
+    /// What becomes of an invalidation by address that names a granule but neither a range nor a level: TG is not 0, and
+    /// NUM, SCALE and TTL are. The architecture reserves the combination and asks for CERROR_ILL (IHI 0070, 4.4.1.1), which
+    /// is the default. True invalidates the one granule at the address instead, as QEMU does: for guests that were made
+    /// with such an SMMU.
+    /// </summary>
+    public bool TolerateReservedRange { get; init; }
 }

@@ -33,7 +33,7 @@ internal struct PathStatistics
     public ulong WalkCacheLookups;
     public ulong WalkCacheHits;
     public ulong ConfigurationLookups;
-    public ulong ConfigurationHits;
+    public ulong ConfigurationReads;
     public ulong Walks;
     public ulong DescriptorReads;
 
@@ -44,7 +44,7 @@ internal struct PathStatistics
         WalkCacheLookups += other.WalkCacheLookups;
         WalkCacheHits += other.WalkCacheHits;
         ConfigurationLookups += other.ConfigurationLookups;
-        ConfigurationHits += other.ConfigurationHits;
+        ConfigurationReads += other.ConfigurationReads;
         Walks += other.Walks;
         DescriptorReads += other.DescriptorReads;
     }

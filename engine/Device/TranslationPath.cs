@@ -11,85 +11,69 @@ using Smmu.Fast.Walks;
 namespace Smmu.Fast.Device;
 
 /// <summary>Translates what a port's own table could not answer: configuration, shared TLB, walk, fault.</summary>
-/// <remarks>Called inside a scope, from any number of threads. It owns the caches; commands invalidate them.</remarks>
-internal sealed unsafe class TranslationPath
+/// <remarks>Called inside a scope, from any number of threads, each with a state of its own. Commands invalidate the caches.</remarks>
+internal sealed unsafe partial class TranslationPath
 {
     private readonly SmmuFeatures features;
     private readonly GuestMemory memory;
+    private readonly ControlGate gate;
     private readonly RegisterFile registers;
     private readonly FaultReporter faults;
+    private readonly TranslationCaches caches;
     private readonly SharedTlb tlb;
-    private readonly WalkCache walkCache;
+    private readonly InvalidationStamps* device;
     private readonly ConfigurationCache configuration;
+    private readonly ConfigurationDates dates;
     private readonly bool cachesEnabled;
 
     public TranslationPath(
         SmmuOptions options,
+        ControlGate gate,
         RegisterFile registers,
         FaultReporter faults,
-        InvalidationStamps* stamps,
-        SharedTlb tlb,
-        WalkCache walkCache,
-        ConfigurationCache configuration)
+        TranslationCaches caches,
+        ConfigurationCache configuration,
+        ConfigurationDates dates)
     {
         features = options.Features;
         memory = options.Memory;
         cachesEnabled = options.CachesEnabled;
+        this.gate = gate;
         this.registers = registers;
         this.faults = faults;
-        this.tlb = tlb;
-        this.walkCache = walkCache;
+        this.caches = caches;
         this.configuration = configuration;
-        Stamps = stamps;
+        this.dates = dates;
+        tlb = caches.Tlb;
+        device = caches.Device;
     }
 
-    /// <summary>Dates of what is cached.</summary>
-    public InvalidationStamps* Stamps { get; }
+    /// <summary>Stamps of the device.</summary>
+    public InvalidationStamps* Stamps => device;
+
+    /// <summary>A state for a stream that knows nothing.</summary>
+    public StreamState NewState(StreamId stream, SubstreamId? substream, bool isOfTranslated = false) =>
+        new(stream, substream, caches.Domains.None, isOfTranslated);
 
     /// <summary>Translates one access.</summary>
-    /// <param name="stream">Whose access.</param>
-    /// <param name="substream">Its substream, or none.</param>
+    /// <param name="state">What is known of the stream.</param>
     /// <param name="iova">All 64 bits of the address.</param>
     /// <param name="access">The access as the client marked it.</param>
     /// <param name="client">The client, if it can wait for the end of a stall.</param>
     /// <param name="statistics">Counters of the calling thread.</param>
-    /// <param name="stamp">Date of the answer, for the port to keep it by; 0 when it must not be kept.</param>
     /// <exception cref="ArgumentOutOfRangeException">The access neither reads nor writes.</exception>
     public TranslationResult Translate(
-        StreamId stream,
-        SubstreamId? substream,
-        ulong iova,
-        AccessKind access,
-        StallClient? client,
-        ref PathStatistics statistics,
-        out ulong stamp)
+        ref StreamState state, ulong iova, AccessKind access, StallClient? client, ref PathStatistics statistics)
     {
         if (!RequiredPermissions.IsAccess(access)) ThrowNoAccess(access);
-
-        stamp = cachesEnabled ? Volatile.Read(ref Stamps->Any) : 0;
-        ulong control = registers.TranslationControl;
-        if (control >> 32 == 0) return BypassDevice((uint)control, iova);
-
-        // Read before anything is looked up, the configuration included: a walk that follows an old TTB must not be filled in
-        // under the date of the invalidation that came with the new one.
-        var dates = new CacheDates(Volatile.Read(ref Stamps->Translations), Volatile.Read(ref Stamps->Tables));
-        Resolve(stream, substream, ref statistics, out var resolved);
-        var request = new FaultRequest(stream, substream, iova, access);
-        switch (resolved.Disposition)
+        var fillDates = new InvalidationDates(&state.Domain->Stamps, device);
+        if (!state.IsBusy && (state.IsPresent(device) || Refresh(ref state, ref statistics, out fillDates)))
         {
-            case StreamDisposition.Translate:
-                return TranslateBy(in resolved.Regime, in request, client, dates, ref statistics);
-
-            case StreamDisposition.Bypass:
-                if (!BitField.Exceeds(iova, features.OutputAddressBits)) return BypassStream(in resolved, iova);
-                return faults.Report(FaultRecords.OfBypassSize(in request, in resolved), client);
-
-            case StreamDisposition.Fault:
-                return faults.Report(FaultRecords.OfConfiguration(in request, in resolved), client);
-
-            default:
-                return SilentAbort;
+            return Answer(ref state, iova, access, in fillDates, client, ref statistics);
         }
+
+        var once = ConfigureOnce(in state, ref statistics);
+        return Answer(ref once, iova, access, in fillDates, client, ref statistics);
     }
 
     /// <summary>An abort without a fault.</summary>
@@ -104,8 +88,12 @@ internal sealed unsafe class TranslationPath
         AttributeRules.OfInput(in resolved.Regime.Overrides));
 
     /// <summary>A stream that a walk translated.</summary>
-    internal static TranslationResult Success(in TranslationRegime regime, in WalkResult walk) =>
-        Success(in regime, walk.OutputAddress, walk.LeafSizeLog2, walk.Permissions, walk.Attributes);
+    internal static TranslationResult Success(in TranslationRegime regime, in WalkResult walk) => new(
+        TranslationOutcome.Translated,
+        walk.OutputAddress,
+        walk.LeafSizeLog2,
+        RequiredPermissions.AsSeenByClient(walk.Permissions, in regime.Overrides),
+        walk.Attributes);
 
     // SMMUEN = 0: nothing is read, a SubstreamID means nothing, and no event is recorded (CTL-19 to CTL-22).
     internal TranslationResult BypassDevice(uint globalBypass, ulong iova)
@@ -127,133 +115,212 @@ internal sealed unsafe class TranslationPath
             TranslationOutcome.DeviceBypassed, iova, 0, AccessPermissions.All, AttributeRules.OfInput(in overrides));
     }
 
-    private void Resolve(StreamId stream, SubstreamId? substream, ref PathStatistics statistics, out ResolvedStream resolved)
+    private TranslationResult Answer(
+        ref StreamState state,
+        ulong iova,
+        AccessKind access,
+        in InvalidationDates fillDates,
+        StallClient? client,
+        ref PathStatistics statistics)
     {
-        ulong stamp = Volatile.Read(ref Stamps->Configuration);
+        if (state.Mode == StreamMode.Translate) return TranslateBy(ref state, iova, access, in fillDates, client, ref statistics);
+        if (state.Mode == StreamMode.DeviceOff) return Keep(ref state, iova, BypassDevice((uint)state.Control, iova));
+
         statistics.ConfigurationLookups++;
-        if (cachesEnabled && configuration.TryFind(stream, substream, stamp, out resolved))
+        if (state.Mode == StreamMode.Abort) return SilentAbort;
+        var request = new FaultRequest(state.Id, state.Substream, iova, access);
+        if (state.Mode == StreamMode.Bypass)
         {
-            statistics.ConfigurationHits++;
-            return;
+            return BitField.Exceeds(iova, features.OutputAddressBits)
+                ? faults.Report(FaultRecords.OfBypassSize(in request, in state.Stream), client)
+                : Keep(ref state, iova, BypassStream(in state.Stream, iova));
         }
 
-        var trace = default(NoStreamTrace);
-        StreamResolver.Resolve(memory, registers.StreamControls, features, stream, substream, ref trace, out resolved);
-        if (cachesEnabled) configuration.Fill(stream, substream, stamp, in resolved);
+        return state.Stream.Disposition == StreamDisposition.Abort
+            ? SilentAbort
+            : faults.Report(FaultRecords.OfConfiguration(in request, in state.Stream), client);
+    }
+
+    // What passes untranslated is kept page by page like any other answer.
+    private static TranslationResult Keep(ref StreamState state, ulong iova, TranslationResult result)
+    {
+        if (result.IsSuccess && state.Kept.Exists && !BitField.Exceeds(iova, 52))
+        {
+            state.Kept.Fill(iova, result.Payload, isFragment: false);
+        }
+
+        return result;
     }
 
     private TranslationResult TranslateBy(
-        in TranslationRegime regime,
-        in FaultRequest request,
+        ref StreamState state,
+        ulong iova,
+        AccessKind access,
+        in InvalidationDates fillDates,
         StallClient? client,
-        CacheDates dates,
         ref PathStatistics statistics)
     {
-        var access = regime.Overrides.Apply(request.Access);
-        if (!cachesEnabled) return Walk(in regime, in request, access, client, default, ref statistics);
+        var judged = state.HasPermissionOverrides ? state.Stream.Regime.Overrides.Apply(access) : access;
+        statistics.ConfigurationLookups++;
+        return state.HasContexts
+            && TryFindShared(ref state, iova, RequiredPermissions.Of(judged), ref statistics, out ulong payload, out bool isFragment)
+            ? KeepTranslation(ref state, iova, payload, isFragment)
+            : Walk(ref state, iova, access, judged, in fillDates, client, ref statistics);
+    }
 
-        ulong tag = TlbTag.Of(in regime);
-        ulong address = SharedTlb.LookupAddress(in regime, request.InputAddress);
-
+    private bool TryFindShared(
+        ref StreamState state,
+        ulong iova,
+        AccessPermissions required,
+        ref PathStatistics statistics,
+        out ulong payload,
+        out bool isFragment)
+    {
         statistics.TlbLookups++;
-        if (tlb.TryFind(tag, TlbTag.OfGlobal(in regime), address, out var entry)
-            && (RequiredPermissions.Of(access) & ~entry.Permissions) == 0)
+        isFragment = false;
+        if (!state.CanBeCached(iova))
         {
-            statistics.TlbHits++;
-            ulong offset = request.InputAddress & ((1UL << entry.SizeLog2) - 1);
-            return Success(in regime, entry.Output | offset, entry.SizeLog2, entry.Permissions, entry.Attributes);
+            payload = 0;
+            return false;
         }
 
-        return Walk(in regime, in request, access, client, new Lookup(dates, tag, address), ref statistics);
+        if (!TryFindIn(state.Own, state.OwnNumber, iova, out payload, ref isFragment)
+            && (state.Global == null || !TryFindIn(state.Global, state.GlobalNumber, iova, out payload, ref isFragment))) return false;
+
+        // An entry under a number that has another meaning by now came after the device's stamp was raised.
+        if ((required & ~TranslationResult.PermissionsOf(payload)) != 0 || Volatile.Read(ref device->Any) != state.SeenDevice)
+        {
+            return false;
+        }
+
+        statistics.TlbHits++;
+        return true;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private bool TryFindIn(TlbContext* context, uint number, ulong iova, out ulong payload, ref bool isFragment)
+    {
+        if (tlb.TryFind(number, Volatile.Read(ref context->Sizes), iova, out payload)) return true;
+        uint fragments = Volatile.Read(ref context->FragmentNumber);
+        if (fragments == 0 || !tlb.TryFind(fragments, Volatile.Read(ref context->FragmentSizes), iova, out payload)) return false;
+        isFragment = true;
+        return true;
+    }
+
+    private static TranslationResult KeepTranslation(ref StreamState state, ulong iova, ulong payload, bool isFragment)
+    {
+        bool mayKeep = state.Kept.Exists;
+        if (state.HasPermissionOverrides)
+        {
+            var permissions = TranslationResult.PermissionsOf(payload);
+            ref readonly var overrides = ref state.Stream.Regime.Overrides;
+            permissions = RequiredPermissions.AsSeenByClient(permissions, in overrides);
+            mayKeep &= !RequiredPermissions.HideAtomics(permissions, in overrides);
+            payload = TranslationResult.WithPermissions(payload, permissions);
+        }
+
+        if (mayKeep) state.Kept.Fill(iova, payload, isFragment);
+        return new TranslationResult((payload & TranslationResult.PageMask) | (iova & 0xfff), payload);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     private TranslationResult Walk(
-        in TranslationRegime regime,
-        in FaultRequest request,
+        ref StreamState state,
+        ulong iova,
         AccessKind access,
+        AccessKind judged,
+        in InvalidationDates fillDates,
         StallClient? client,
-        Lookup lookup,
         ref PathStatistics statistics)
     {
-        var start = default(WalkStart);
-        if (cachesEnabled && regime.Stage1Enabled) start = FindStart(in regime, lookup, ref statistics);
+        WalkAndFill(ref state, iova, judged, in fillDates, ref statistics, out var walk, out bool isFragment);
+        if (!walk.IsSuccess)
+        {
+            var request = new FaultRequest(state.Id, state.Substream, iova, access);
+            return faults.Report(FaultRecords.OfWalk(in request, in state.Stream.Regime, judged, in walk), client);
+        }
 
+        if (!state.HasContexts) return Success(in state.Stream.Regime, in walk);
+        if (ControlBuild.Breaks(Breakage.StampReadLate))
+        {
+            ControlBuild.Linger();
+            state.SeenDomain = Volatile.Read(ref state.Domain->Stamps.Any);
+            state.SeenDevice = Volatile.Read(ref device->Any);
+        }
+
+        return KeepTranslation(ref state, iova, PayloadOf(in walk), isFragment);
+    }
+
+    private void WalkAndFill(
+        ref StreamState state,
+        ulong iova,
+        AccessKind judged,
+        in InvalidationDates fillDates,
+        ref PathStatistics statistics,
+        out WalkResult walk,
+        out bool isFragment)
+    {
+        ref readonly var regime = ref state.Stream.Regime;
+        var start = state.HasContexts && regime.Stage1Enabled && state.CanBeCached(iova)
+            ? FindStart(ref state, iova, in fillDates, ref statistics)
+            : default;
         var trace = default(NoTrace);
-        Walker.Walk(memory, in regime, request.InputAddress, access, in start, ref trace, out var walk);
+        state.IsBusy = true;
+        try
+        {
+            Walker.Walk(memory, in regime, iova, judged, in start, ref trace, out walk);
+        }
+        finally
+        {
+            state.IsBusy = false;
+        }
+
         statistics.Walks++;
         statistics.DescriptorReads += walk.DescriptorReads;
-        if (!walk.IsSuccess) return faults.Report(FaultRecords.OfWalk(in request, in regime, access, in walk), client);
-
-        if (cachesEnabled) Keep(in regime, in walk, in start, lookup);
-        return Success(in regime, in walk);
+        isFragment = false;
+        if (!state.HasContexts || !walk.IsSuccess) return;
+        isFragment = Fill(ref state, iova, in walk, in fillDates);
+        KeepTable(ref state, iova, in walk, in start, in fillDates);
     }
 
-    private WalkStart FindStart(in TranslationRegime regime, Lookup lookup, ref PathStatistics statistics)
-    {
-        statistics.WalkCacheLookups++;
-        if (!walkCache.TryFind(lookup.Tag, lookup.Address, lookup.Dates.Tables, out var table)) return default;
-        statistics.WalkCacheHits++;
-        return new WalkStart(table.Table, table.TableIpa, table.Hierarchy, table.Level);
-    }
+    private static ulong PayloadOf(in WalkResult walk) => TranslationResult.PayloadOf(
+        TranslationOutcome.Translated, walk.OutputAddress, walk.LeafSizeLog2, walk.Permissions, walk.Attributes);
 
-    private void Keep(in TranslationRegime regime, in WalkResult walk, in WalkStart start, Lookup lookup)
+    // True for a piece of a larger leaf than the entry is.
+    private bool Fill(ref StreamState state, ulong iova, in WalkResult walk, in InvalidationDates fillDates)
     {
-        bool global = walk.IsGlobal && regime.Stage1Enabled && regime.HasAsid;
-        var entry = new TlbEntry
+        ref readonly var regime = ref state.Stream.Regime;
+        bool isGlobal = walk.IsGlobal && state.Global != null;
+        TlbContext* context = isGlobal ? state.Global : state.Own;
+        uint number = isGlobal ? state.GlobalNumber : state.OwnNumber;
+        int sizeLog2 = SharedTlb.LargestSizeUpTo(walk.LeafSizeLog2);
+        bool isFragment = (regime.Stage1Enabled ? walk.Stage1LeafSizeLog2 : walk.Stage2LeafSizeLog2) > sizeLog2;
+        if (isFragment)
         {
-            Page = lookup.Address >> walk.LeafSizeLog2,
-            Tag = global ? TlbTag.OfGlobal(in regime) : lookup.Tag,
-            Output = BitField.AlignDown(walk.OutputAddress, walk.LeafSizeLog2),
-            SizeLog2 = walk.LeafSizeLog2,
-            Stage1SizeLog2 = walk.Stage1LeafSizeLog2,
-            Stage2SizeLog2 = walk.Stage2LeafSizeLog2,
-            Permissions = walk.Permissions,
-            Attributes = walk.Attributes,
-        };
-        tlb.Fill(in entry, ref *Stamps, lookup.Dates.Translations);
-
-        ref readonly var last = ref walk.LastTable;
-        if (!last.IsSet) return;
-        if (start.IsSet && start.Level == last.Level && start.Table == last.Table) return;   // It came from the walk cache.
-        int coverage = CoverageLog2(in regime, lookup.Address, last.Level);
-        walkCache.Fill(new WalkCacheEntry
+            number = Volatile.Read(ref context->FragmentNumber);
+            if (number == 0) number = NumberFragments(context, isGlobal ? state.GlobalNumber : state.OwnNumber);
+            if (number == 0) return true;
+            TlbContext.Announce(ref context->FragmentSizes, sizeLog2);
+        }
+        else
         {
-            Level = last.Level,
-            CoverageLog2 = (byte)coverage,
-            Hierarchy = last.Hierarchy,
-            Prefix = lookup.Address >> coverage,
-            Tag = lookup.Tag,
-            Table = last.Table,
-            TableIpa = last.TableIpa,
-            Stamp = lookup.Dates.Tables,
-        });
+            TlbContext.Announce(ref context->Sizes, sizeLog2);
+        }
+
+        tlb.Fill(number, sizeLog2, iova, PayloadOf(in walk), in fillDates);
+        return isFragment;
     }
 
-    // Bytes of address space below one table of the level, no more than the whole range.
-    private static int CoverageLog2(in TranslationRegime regime, ulong address, int level)
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private uint NumberFragments(TlbContext* context, uint number)
     {
-        bool high = regime.HasTwoRanges && BitField.Test(address, 55);
-        ref readonly var range = ref high ? ref regime.Stage1.Range1 : ref regime.Stage1.Range0;
-        int stride = range.GranuleLog2 - 3;
-        return Math.Min(range.GranuleLog2 + ((4 - level) * stride), 64 - range.SizeOffset);
+        gate.Enter();
+        caches.NumberFragments(context, number);
+        uint fragments = context->FragmentNumber;
+        gate.Exit();
+        return fragments;
     }
-
-    private static TranslationResult Success(
-        in TranslationRegime regime, ulong address, byte sizeLog2, AccessPermissions permissions, MemoryAttributes attributes) =>
-        new(
-            TranslationOutcome.Translated,
-            address,
-            sizeLog2,
-            RequiredPermissions.AsSeenByClient(permissions, in regime.Overrides),
-            attributes);
 
     private static void ThrowNoAccess(AccessKind access) => throw new ArgumentOutOfRangeException(
         nameof(access), access, "An access reads, writes or does both, with known marks: use AccessKind.Read or AccessKind.Write.");
-
-    /// <summary>Stamps as they were before the first look-up.</summary>
-    private readonly record struct CacheDates(ulong Translations, ulong Tables);
-
-    /// <summary>What was looked up in the TLB, and when.</summary>
-    private readonly record struct Lookup(CacheDates Dates, ulong Tag, ulong Address);
 }

@@ -74,7 +74,7 @@ internal sealed partial class StallTable
         {
             ushort tag = free.Take();
             ref var entry = ref entries[tag];
-            entry.Generation = (ushort)Math.Max(1, entry.Generation + 1);
+            entry.Generation = (ushort)((entry.Generation % ushort.MaxValue) + 1);   // Never 0: no token is 0.
             entry.Stream = stream;
             entry.Substream = client.Substream;
             entry.Client = client;

@@ -5,8 +5,10 @@ namespace Smmu.Fast.Formats;
 /// <param name="Shareability">0 Non-shareable, 2 Outer Shareable, 3 Inner Shareable.</param>
 public readonly record struct MemoryAttributes(byte Type, byte Shareability)
 {
-    /// <summary>Normal write-back cacheable with read and write allocation, Inner Shareable: what a coherent device sends.</summary>
-    public static readonly MemoryAttributes Default = new(0xff, 3);
+    /// <summary>
+    /// Attributes of a bus that carries none: Normal Write-Back with read and write allocation, Non-shareable (IHI 0070, 13.1.3).
+    /// </summary>
+    public static readonly MemoryAttributes Default = new(0xff, 0);
 
     /// <summary>True for the four Device types.</summary>
     public bool IsDevice => (Type & 0xf0) == 0;

@@ -6,8 +6,8 @@ public sealed partial class SmmuFeatures
     // JEP106 uses 0x7f to continue in its next bank, so it is nobody's code and no driver looks for its errata.
     private const uint NobodysIidr = 0x7f;
 
-    /// <summary>An SMMUv3.2 with stage 1, 48-bit addresses and all granules.</summary>
-    public static SmmuFeatures Default { get; } = FromRaw(0, 0, 0, 0, 0, 0, NobodysIidr, aidr: 2)
+    /// <summary>An SMMUv3.2 with stage 1 alone: 48-bit addresses, all granules, no substreams and no stalls.</summary>
+    public static SmmuFeatures Stage1Only { get; } = FromRaw(0, 0, 0, 0, 0, 0, NobodysIidr, aidr: 2)
         .With(SmmuFeatureField.S1P, 1)
         .With(SmmuFeatureField.TTF, 0b10)
         .With(SmmuFeatureField.COHACC, 1)
@@ -28,10 +28,36 @@ public sealed partial class SmmuFeatures
         .With(SmmuFeatureField.GRAN16K, 1)
         .With(SmmuFeatureField.GRAN64K, 1);
 
-    /// <summary><see cref="Default"/> with 52-bit virtual and physical addresses, which the 64 KiB granule reaches.</summary>
+    /// <summary>
+    /// An SMMUv3.2 with all that is there in 48 bits: both stages, EL2, 16-bit VMIDs with wildcards, 2^20 substreams, hardware
+    /// updates of Access flag and dirty state, stalls of up to 256 accesses, ATS and PRI, wake-up events and small translation
+    /// tables.
+    /// </summary>
+    public static SmmuFeatures Default { get; } = Stage1Only
+        .With(SmmuFeatureField.S2P, 1)
+        .With(SmmuFeatureField.Hyp, 1)
+        .With(SmmuFeatureField.HTTU, 0b10)
+        .With(SmmuFeatureField.ATS, 1)
+        .With(SmmuFeatureField.PRI, 1)
+        .With(SmmuFeatureField.ATSRECERR, 1)
+        .With(SmmuFeatureField.PRIQS, MaxQueueLog2)
+        .With(SmmuFeatureField.PPS, 1)
+        .With(SmmuFeatureField.SEV, 1)
+        .With(SmmuFeatureField.VMW, 1)
+        .With(SmmuFeatureField.VMID16, 1)
+        .With(SmmuFeatureField.CD2L, 1)
+        .With(SmmuFeatureField.STALL_MODEL, 0b00)
+        .With(SmmuFeatureField.SSIDSIZE, 20)
+        .With(SmmuFeatureField.XNX, 1)
+        .With(SmmuFeatureField.FWB, 1)
+        .With(SmmuFeatureField.STT, 1)
+        .With(SmmuFeatureField.STALL_MAX, 256);
+
+    /// <summary><see cref="Default"/> with 52-bit virtual and physical addresses in all granules.</summary>
     public static SmmuFeatures Wide { get; } = Default
         .With(SmmuFeatureField.OAS, 0b110)
-        .With(SmmuFeatureField.VAX, 0b01);
+        .With(SmmuFeatureField.VAX, 0b01)
+        .With(SmmuFeatureField.DS, 1);
 
     /// <summary>The SMMU of a stock QEMU 7.2 <c>virt</c> machine, word for word.</summary>
     public static SmmuFeatures QemuVirt { get; } = FromRaw(

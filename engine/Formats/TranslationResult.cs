@@ -85,7 +85,8 @@ public readonly struct TranslationResult
 
     /// <summary>
     /// The bytes around the input address for which the answer holds: the smaller of the stage 1 and stage 2 leaf, a power
-    /// of two. 0 for bypass, where the whole address space passes, and for faults.
+    /// of two; of a block larger than the output size, the part that has outputs. 0 for bypass, where the whole address
+    /// space passes, and for faults.
     /// </summary>
     public ulong LeafSize => LeafSizeLog2 == 0 ? 0 : 1UL << LeafSizeLog2;
 

@@ -5,7 +5,7 @@ using System.Runtime.CompilerServices;
 
 namespace Smmu.Fast.Foundation;
 
-/// <summary>Safeguards of the concurrent protocols, each of which the control build can leave out.</summary>
+/// <summary>Safeguards that the control build can leave out: of the concurrent protocols, and of invalidation.</summary>
 internal enum Breakage
 {
     /// <summary>All safeguards hold.</summary>
@@ -37,13 +37,31 @@ internal enum Breakage
 
     /// <summary>EVENTQ_PROD covers a record that is not written yet.</summary>
     ProducerFirst,
+
+    /// <summary>CMD_TLBI_* are consumed without effect.</summary>
+    TlbiIgnored,
+
+    /// <summary>Cached translations are not told apart by VMID.</summary>
+    VmidNotCompared,
+
+    /// <summary>Cached translations are not told apart by ASID.</summary>
+    AsidNotCompared,
+
+    /// <summary>An invalidation by address takes only that piece of a leaf in which the address lies.</summary>
+    FragmentsKept,
+
+    /// <summary>Invalidations leave cached table descriptors alive.</summary>
+    TablesKept,
+
+    /// <summary>CMD_CFGI_* are consumed without effect.</summary>
+    CfgiIgnored,
 }
 
-/// <summary>Tells which safeguard is left out: none, unless this is the control build of the litmus tests.</summary>
+/// <summary>Tells which safeguard is left out: none, unless this is the control build of the tests.</summary>
 /// <remarks>
-/// A litmus test that never fails proves nothing. So the same sources are compiled once more with SMMU_CONTROL, each
-/// safeguard is left out in turn, and the litmus tests have to notice. In all other builds <see cref="Breaks"/> is the
-/// constant false, and what hangs on it is not compiled.
+/// A test that never fails proves nothing. So the same sources are compiled once more with SMMU_CONTROL, each safeguard is
+/// left out in turn, and the litmus scenarios or the replays of recordings have to notice. In all other builds
+/// <see cref="Breaks"/> is the constant false, and what hangs on it is not compiled.
 /// </remarks>
 internal static unsafe class ControlBuild
 {

@@ -35,5 +35,6 @@ internal sealed partial class RegisterFile
 
         if (Errors.IsActive(GlobalErrors.CMDQ_ERR)) consumer.SetStopped(true);
         if (Errors.IsActive(GlobalErrors.EVENTQ_ABT_ERR)) events.AcceptAbortShown();
+        if (Errors.IsActive(GlobalErrors.PRIQ_ABT_ERR)) PageRequests.AcceptAbortShown();
     }
 }

@@ -11,8 +11,8 @@ namespace Smmu.Fast.Registers;
 /// <summary>The Non-secure programming interface: state of all registers, and what a write sets going (IHI 0070, 6).</summary>
 /// <remarks>
 /// Writes come behind the control gate; reads come from any thread at any time and see each register whole. Updates are
-/// complete when the write returns, so that CR0ACK equals CR0 (CTL-04, EN-04). There is one exception: EVENTQEN is not
-/// acknowledged as clear while the host still writes records.
+/// complete when the write returns, so that CR0ACK equals CR0 (CTL-04, EN-04). There are two exceptions: EVENTQEN is not
+/// acknowledged as clear while the host still writes records, nor CMDQEN while it still reads a command.
 /// </remarks>
 internal sealed unsafe partial class RegisterFile
 {
@@ -24,6 +24,7 @@ internal sealed unsafe partial class RegisterFile
     private const uint VmidWildcard = 7 << 6;
 
     private const uint InvalidStreamRecord = 1 << 1;
+    private const uint AtsErrorRecord = 1 << 3;
     private const uint TableAttributes = 0xfc0;
     private const uint QueueAttributes = 0x03f;
     private const uint BypassFields = 0x001f_3f1f;
@@ -61,6 +62,7 @@ internal sealed unsafe partial class RegisterFile
         CommandContext context,
         EventQueueWriter events,
         StallTable stalls,
+        PageRequestQueueWriter pageRequests,
         uint globalBypassReset)
     {
         this.features = features;
@@ -70,6 +72,7 @@ internal sealed unsafe partial class RegisterFile
         this.context = context;
         this.events = events;
         this.stalls = stalls;
+        PageRequests = pageRequests;
 
         controlMask = SmmuEnable | EventQueueEnable | CommandQueueEnable
             | (features.PRI ? PageRequestQueueEnable : 0)
@@ -78,7 +81,7 @@ internal sealed unsafe partial class RegisterFile
         control2Mask = InvalidStreamRecord
             | (features.Hyp ? 1u << 0 : 0)
             | (features.BTM ? 1u << 2 : 0)
-            | (features.ATSRECERR ? 1u << 3 : 0);
+            | (features.ATSRECERR ? AtsErrorRecord : 0);
         int highest = Math.Min(55, features.OutputAddressBits - 1);
         tableBaseMask = BitField.Mask(highest, 6) | AllocateHint;
         tableConfigurationMask = 0x3f | (features.ST_LEVEL != 0 ? 0x3_07c0u : 0);
@@ -90,7 +93,6 @@ internal sealed unsafe partial class RegisterFile
         EventQueueInterrupt = new InterruptSource(features.MSI, features.OutputAddressBits, attributes);
         PageRequestInterrupt = new InterruptSource(
             features.MSI && features.PRI, features.OutputAddressBits, features.PRI ? attributes | (1u << 31) : 0);
-        PageRequests = new PageRequestRegisters(features, queueBaseMask);
         this.globalBypassReset = globalBypassReset & BypassFields;
         translationControl = this.globalBypassReset;
         streamControls = MakeStreamControls();
@@ -108,8 +110,11 @@ internal sealed unsafe partial class RegisterFile
     /// <summary>The interrupt of the PRI queue.</summary>
     public InterruptSource PageRequestInterrupt { get; }
 
-    /// <summary>Registers of the PRI queue.</summary>
-    public PageRequestRegisters PageRequests { get; }
+    /// <summary>The PRI queue.</summary>
+    public PageRequestQueueWriter PageRequests { get; }
+
+    /// <summary>CR0.ATSCHK: Translated transactions are checked against the configuration of their stream.</summary>
+    public bool AreTranslatedChecked => (Volatile.Read(ref control0) & AtsCheck) != 0;
 
     /// <summary>CR0.SMMUEN in bit 32 and GBPA in [31:0], read as one so that an access sees one value of both (CTL-34).</summary>
     public ulong TranslationControl => Volatile.Read(ref translationControl);
@@ -121,14 +126,24 @@ internal sealed unsafe partial class RegisterFile
 
     private bool IsEventQueueActive => (control0 & EventQueueEnable) != 0 || events.IsActive;
 
+    private bool IsCommandQueueActive => (control0 & CommandQueueEnable) != 0 || consumer.IsFetching;
+
+    private bool IsPageRequestQueueActive => (control0 & PageRequestQueueEnable) != 0 || PageRequests.IsBusy;
+
+    // The PRI queue was in force when it took what it still writes, so neither of its two enables has been left yet.
     private uint Acknowledge0 =>
-        (Volatile.Read(ref control0) & ~EventQueueEnable) | (events.IsActive ? EventQueueEnable : 0);
+        (Volatile.Read(ref control0) & ~EventQueueEnable)
+        | (events.IsActive ? EventQueueEnable : 0)
+        | (PageRequests.IsBusy ? PageRequestQueueEnable | SmmuEnable : 0)
+        | (consumer.IsFetching ? CommandQueueEnable : 0);
 
     /// <summary>Returns every register to its reset state, and forgets what rests on the old ones.</summary>
     public void Reset()
     {
         WriteControl0(0);
         events.Reset();
+        PageRequests.Reset();
+        consumer.EndFetch();
         WriteControl1(0);
         WriteControl2(0);
         WriteTableBase(0);
@@ -137,9 +152,9 @@ internal sealed unsafe partial class RegisterFile
         GlobalErrorInterrupt.Reset();
         EventQueueInterrupt.Reset();
         PageRequestInterrupt.Reset();
-        PageRequests.Reset();
         commands.Reset();
         consumer.SetStopped(false);
+        consumer.ForgetInvalidations();
         PublishTranslationControl(globalBypassReset);
     }
 
@@ -148,6 +163,7 @@ internal sealed unsafe partial class RegisterFile
     {
         bool activated = Errors.TryActivate(error);
         if (error == GlobalErrors.EVENTQ_ABT_ERR) events.AcceptAbortShown();
+        if (error == GlobalErrors.PRIQ_ABT_ERR) PageRequests.AcceptAbortShown();
         return activated;
     }
 
@@ -177,9 +193,9 @@ internal sealed unsafe partial class RegisterFile
             case RegisterOffset.EVENTQ_CONS_ALIAS:
             case RegisterOffset.EVENTQ_CONS: events.WriteConsumer(value); break;
             case RegisterOffset.PRIQ_PROD_ALIAS:
-            case RegisterOffset.PRIQ_PROD: PageRequests.WriteProducer(value, IsPageRequestQueueEnabled); break;
+            case RegisterOffset.PRIQ_PROD: WritePageRequestProducer(value); break;
             case RegisterOffset.PRIQ_CONS_ALIAS:
-            case RegisterOffset.PRIQ_CONS: PageRequests.WriteConsumer(value); break;
+            case RegisterOffset.PRIQ_CONS: WritePageRequestConsumer(value); break;
 
             default: WriteHalf(offset, value); break;
         }
@@ -195,15 +211,11 @@ internal sealed unsafe partial class RegisterFile
             case RegisterOffset.CMDQ_BASE: WriteCommandBase(value); return true;
             case RegisterOffset.EVENTQ_BASE: WriteEventBase(value); return true;
             case RegisterOffset.EVENTQ_IRQ_CFG0: EventQueueInterrupt.WriteAddress(value); return true;
-            case RegisterOffset.PRIQ_BASE:
-                PageRequests.WriteBase(value, IsPageRequestQueueEnabled || features.QUEUES_PRESET);
-                return true;
+            case RegisterOffset.PRIQ_BASE: WritePageRequestBase(value); return true;
             case RegisterOffset.PRIQ_IRQ_CFG0: PageRequestInterrupt.WriteAddress(value); return true;
             default: return false;
         }
     }
-
-    private bool IsPageRequestQueueEnabled => (control0 & PageRequestQueueEnable) != 0;
 
     private void WriteHalf(uint offset, uint value)
     {
@@ -221,6 +233,8 @@ internal sealed unsafe partial class RegisterFile
         uint changed = (control0 ^ value) & controlMask;
         Volatile.Write(ref control0, value & controlMask);
         context.IgnoredVmidBits = VmidBitsIgnored();
+        context.IsSmmuEnabled = IsSmmuEnabled;
+        PageRequests.SetEnabled(IsSmmuEnabled && (control0 & PageRequestQueueEnable) != 0);
         if ((changed & EventQueueEnable) != 0) events.SetEnabled((value & EventQueueEnable) != 0);
         if ((changed & CommandQueueEnable) != 0) consumer.SetEnabled((value & CommandQueueEnable) != 0);
         if ((changed & SmmuEnable) == 0) return;
@@ -239,7 +253,7 @@ internal sealed unsafe partial class RegisterFile
 
     private void WriteControl1(uint value)
     {
-        bool anyQueue = (control0 & (CommandQueueEnable | PageRequestQueueEnable)) != 0 || IsEventQueueActive;
+        bool anyQueue = IsCommandQueueActive || IsEventQueueActive || IsPageRequestQueueActive;
         uint writable = (IsSmmuEnabled ? 0 : TableAttributes) | (anyQueue ? 0 : QueueAttributes);
         Volatile.Write(ref control1, (control1 & ~writable) | (value & writable));
     }
@@ -276,9 +290,11 @@ internal sealed unsafe partial class RegisterFile
     {
         bool commandError = Errors.IsActive(GlobalErrors.CMDQ_ERR);
         bool eventAbort = Errors.IsActive(GlobalErrors.EVENTQ_ABT_ERR);
+        bool requestAbort = Errors.IsActive(GlobalErrors.PRIQ_ABT_ERR);
         Errors.WriteAcknowledge(value);
         if (commandError && !Errors.IsActive(GlobalErrors.CMDQ_ERR)) consumer.SetStopped(false);
         if (eventAbort && !Errors.IsActive(GlobalErrors.EVENTQ_ABT_ERR)) events.ResumeAfterAbort();
+        if (requestAbort && !Errors.IsActive(GlobalErrors.PRIQ_ABT_ERR)) PageRequests.ResumeAfterAbort();
     }
 
     private void WriteTableBase(ulong value)
@@ -297,12 +313,12 @@ internal sealed unsafe partial class RegisterFile
 
     private void WriteCommandBase(ulong value)
     {
-        if ((control0 & CommandQueueEnable) == 0 && !features.QUEUES_PRESET) commands.WriteBase(value & queueBaseMask);
+        if (!IsCommandQueueActive && !features.QUEUES_PRESET) commands.WriteBase(value & queueBaseMask);
     }
 
     private void WriteCommandConsumer(uint value)
     {
-        if ((control0 & CommandQueueEnable) == 0) commands.WriteConsumer(value);
+        if (!IsCommandQueueActive) commands.WriteConsumer(value);
     }
 
     private void WriteEventBase(ulong value)
@@ -315,10 +331,27 @@ internal sealed unsafe partial class RegisterFile
         if (!IsEventQueueActive) events.WriteProducer(value);
     }
 
+    private void WritePageRequestBase(ulong value)
+    {
+        bool isWritable = features.PRI && !IsPageRequestQueueActive && !features.QUEUES_PRESET;
+        if (isWritable) PageRequests.WriteBase(value & queueBaseMask);
+    }
+
+    private void WritePageRequestProducer(uint value)
+    {
+        if (features.PRI && !IsPageRequestQueueActive) PageRequests.WriteProducer(value);
+    }
+
+    private void WritePageRequestConsumer(uint value)
+    {
+        if (features.PRI) PageRequests.WriteConsumer(value);
+    }
+
     private StreamControls MakeStreamControls() => new(
         new StreamTableLayout(tableBase, tableConfiguration, features),
         E2h: (control2 & 1) != 0,
-        RecordInvalidStreams: (control2 & InvalidStreamRecord) != 0);
+        RecordInvalidStreams: (control2 & InvalidStreamRecord) != 0,
+        RecordAtsErrors: (control2 & AtsErrorRecord) != 0);
 
     private static GlobalErrors ImplementedErrors(SmmuFeatures features)
     {

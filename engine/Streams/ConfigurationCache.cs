@@ -17,6 +17,7 @@ internal sealed unsafe class ConfigurationCache : IDisposable
 {
     private const ulong HasSubstream = 1UL << 63;
     private const ulong InUse = 1UL << 62;
+    private const ulong Translated = 1UL << 61;
     private const int SubstreamShift = 32;
 
     private readonly NativeBlock block;
@@ -47,9 +48,25 @@ internal sealed unsafe class ConfigurationCache : IDisposable
     public int Capacity { get; }
 
     /// <summary>Finds a live answer.</summary>
-    public bool TryFind(StreamId stream, SubstreamId? substream, ulong date, out ResolvedStream resolved)
+    public bool TryFind(StreamId stream, SubstreamId? substream, ulong date, out ResolvedStream resolved) =>
+        TryFind(KeyOf(stream, substream), date, out resolved);
+
+    /// <summary>Keeps an answer that was made after the date was read.</summary>
+    public void Fill(StreamId stream, SubstreamId? substream, ulong date, in ResolvedStream resolved) =>
+        Fill(KeyOf(stream, substream), date, in resolved);
+
+    /// <summary>Finds a live answer for Translated transactions, which is a different one.</summary>
+    public bool TryFindTranslated(StreamId stream, ulong date, out ResolvedStream resolved) =>
+        TryFind(KeyOf(stream, null) | Translated, date, out resolved);
+
+    /// <summary>Keeps one of those.</summary>
+    public void FillTranslated(StreamId stream, ulong date, in ResolvedStream resolved) =>
+        Fill(KeyOf(stream, null) | Translated, date, in resolved);
+
+    public void Dispose() => block.Dispose();
+
+    private bool TryFind(ulong key, ulong date, out ResolvedStream resolved)
     {
-        ulong key = KeyOf(stream, substream);
         Entry* entry = entries + IndexOf(key);
         int version = Volatile.Read(ref entry->Version);
         if ((version & 1) == 0 && entry->Key == key && entry->Date == date)
@@ -63,11 +80,9 @@ internal sealed unsafe class ConfigurationCache : IDisposable
         return false;
     }
 
-    /// <summary>Keeps an answer that was made after the date was read.</summary>
-    public void Fill(StreamId stream, SubstreamId? substream, ulong date, in ResolvedStream resolved)
+    private void Fill(ulong key, ulong date, in ResolvedStream resolved)
     {
         if (resolved.Event != EventType.None) return;
-        ulong key = KeyOf(stream, substream);
         Entry* entry = entries + IndexOf(key);
         int version = Volatile.Read(ref entry->Version);
         if ((version & 1) != 0 || Interlocked.CompareExchange(ref entry->Version, version + 1, version) != version) return;
@@ -76,8 +91,6 @@ internal sealed unsafe class ConfigurationCache : IDisposable
         entry->Stream = resolved;
         Volatile.Write(ref entry->Version, version + 2);   // Release; pairs with the first read in TryFind.
     }
-
-    public void Dispose() => block.Dispose();
 
     private static ulong KeyOf(StreamId stream, SubstreamId? substream) =>
         InUse | stream.Value | (substream is { } value ? HasSubstream | ((ulong)(value.Value & 0xf_ffff) << SubstreamShift) : 0);

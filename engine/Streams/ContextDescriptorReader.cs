@@ -101,6 +101,7 @@ internal static unsafe class ContextDescriptorReader
             return true;
         }
 
+        walk.Ipa &= BitField.Mask(features.OutputAddressBits - 1, 0);   // Of what lies above the OAS the record has nothing (EVT-27).
         stream.StageTwoFault = walk;
         stream.HasStageTwoFault = true;
         return Fail(ref stream, walk.Event, walk.FetchAddress);

@@ -44,6 +44,7 @@ internal static class ContextDescriptorRules
         int largest = !features.STT ? 39 : granule == 16 ? 47 : 48;
         int smallest = features.VAX != 0 && (granule == 16 || large) ? 12 : 16;
         if (size > largest || size < smallest) return false;
+        tableBase = AddressSizes.TableBase(tableBase, features);
         if (BitField.Exceeds(tableBase, outputBits)) return false;
         return granule == 16 || large || !BitField.Exceeds(tableBase, 48);
     }

@@ -1,4 +1,5 @@
 using Smmu.Fast.Formats;
+using Smmu.Fast.Foundation;
 
 namespace Smmu.Fast.Streams;
 
@@ -55,19 +56,21 @@ internal static class GranuleSizes
     /// <param name="granuleLog2">Address bits of the granule.</param>
     /// <param name="sizeOffset">TxSZ.</param>
     /// <param name="startLevel">Level of the table.</param>
-    /// <param name="outputBits">Effective IPS or S2PS; with 52 bits a table is aligned to at least 64 bytes.</param>
-    /// <param name="can52">True when the format can express 52-bit addresses.</param>
-    public static int FirstTableAlignmentLog2(int granuleLog2, int sizeOffset, int startLevel, int outputBits, bool can52)
+    /// <param name="outputBits">Effective IPS or S2PS; with 52 bits a table is aligned to at least 64 bytes, whatever the granule.</param>
+    public static int FirstTableAlignmentLog2(int granuleLog2, int sizeOffset, int startLevel, int outputBits)
     {
         int resolvedBelow = granuleLog2 + ((3 - startLevel) * (granuleLog2 - 3));
         int tableLog2 = 64 - sizeOffset - resolvedBelow + 3;
-        return Math.Max(tableLog2, outputBits >= 52 && can52 ? 6 : 4);
+        return Math.Max(tableLog2, outputBits >= 52 ? 6 : 4);
     }
 }
 
-/// <summary>Output size codes: IPS and S2PS (CD-09, CD-10, STE-52, STE-53).</summary>
+/// <summary>Output size codes: IPS and S2PS (CD-09, CD-10, STE-52, STE-53); table bases.</summary>
 internal static class AddressSizes
 {
+    /// <summary>TTB0, TTB1 or S2TTB: bits [51:4] of the field, [47:4] in v3.0; the rest is RES0 without VMSAv9-128.</summary>
+    public static ulong TableBase(ulong field, SmmuFeatures features) => field & BitField.Mask(features.Version == 0 ? 47 : 51, 4);
+
     /// <summary>The effective size in bits: reserved codes by the version of the architecture, and never above OAS.</summary>
     public static int Effective(uint code, SmmuFeatures features)
     {

@@ -6,6 +6,8 @@ namespace Smmu.Fast.Streams;
 /// <summary>Makes a <see cref="TranslationRegime"/> of a legal STE and a legal CD: effective values, aligned bases.</summary>
 internal static class RegimeBuilder
 {
+    private const byte UseIncomingShareability = 1;
+
     /// <summary>The StreamWorld of a Non-secure STE (STE-20, STE-21).</summary>
     public static StreamWorld WorldOf(in StreamTableEntry entry, SmmuFeatures features, bool e2h)
     {
@@ -53,7 +55,7 @@ internal static class RegimeBuilder
 
         stage1.Range0 = new Stage1Range
         {
-            TableBase = descriptor.TTB0,
+            TableBase = AddressSizes.TableBase(descriptor.TTB0, features),
             SizeOffset = (byte)descriptor.T0SZ,
             GranuleLog2 = (byte)GranuleSizes.OfRange0(descriptor.TG0),
             WalksDisabled = regime.HasTwoRanges && descriptor.EPD0,
@@ -63,7 +65,7 @@ internal static class RegimeBuilder
         };
         stage1.Range1 = new Stage1Range
         {
-            TableBase = descriptor.TTB1,
+            TableBase = AddressSizes.TableBase(descriptor.TTB1, features),
             SizeOffset = (byte)descriptor.T1SZ,
             GranuleLog2 = (byte)GranuleSizes.OfRange1(descriptor.TG1),
             WalksDisabled = !regime.HasTwoRanges || descriptor.EPD1,
@@ -81,10 +83,8 @@ internal static class RegimeBuilder
         if (range.WalksDisabled) return;
         int granule = range.GranuleLog2;
         int level = GranuleSizes.Stage1StartLevel(granule, range.SizeOffset);
-        bool can52 = granule == 16 || stage1.LargeAddresses;
         range.TableBase = BitField.AlignDown(
-            range.TableBase,
-            GranuleSizes.FirstTableAlignmentLog2(granule, range.SizeOffset, level, stage1.OutputSizeBits, can52));
+            range.TableBase, GranuleSizes.FirstTableAlignmentLog2(granule, range.SizeOffset, level, stage1.OutputSizeBits));
     }
 
     private static void ApplyStage2(in StreamTableEntry entry, SmmuFeatures features, ref TranslationRegime regime)
@@ -100,9 +100,8 @@ internal static class RegimeBuilder
         stage2.GranuleLog2 = (byte)granule;
         stage2.StartLevel = (sbyte)level;
         stage2.TableBase = BitField.AlignDown(
-            entry.S2TTB,
-            GranuleSizes.FirstTableAlignmentLog2(
-                granule, stage2.SizeOffset, level, stage2.OutputSizeBits, granule == 16 || large));
+            AddressSizes.TableBase(entry.S2TTB, features),
+            GranuleSizes.FirstTableAlignmentLog2(granule, stage2.SizeOffset, level, stage2.OutputSizeBits));
         stage2.Shareability = (byte)entry.S2SH0;
         stage2.BigEndian = entry.S2ENDI;
         stage2.HardwareAccessFlag = entry.S2HA;
@@ -116,9 +115,16 @@ internal static class RegimeBuilder
         stage2.StallFaults = entry.S2S;
     }
 
+    /// <summary>Drops the overrides that Translated transactions do not heed: all but PRIVCFG and INSTCFG (13.1.4).</summary>
+    public static void LeaveInputAttributes(ref TranslationRegime regime) => regime.Overrides = new AttributeOverrides
+    {
+        Shareability = UseIncomingShareability,
+        Privilege = regime.Overrides.Privilege,
+        Instruction = regime.Overrides.Instruction,
+    };
+
     private static AttributeOverrides Overrides(in StreamTableEntry entry, SmmuFeatures features)
     {
-        const byte UseIncoming = 1;
         bool types = features.ATTR_TYPES_OVR;
         bool permissions = features.ATTR_PERMS_OVR;
         return new AttributeOverrides
@@ -126,7 +132,7 @@ internal static class RegimeBuilder
             ReplaceMemoryType = types && entry.MTCFG,
             MemoryType = (byte)entry.MemAttr,
             AllocationHints = types ? (byte)entry.ALLOCCFG : (byte)0,
-            Shareability = types ? (byte)entry.SHCFG : UseIncoming,
+            Shareability = types ? (byte)entry.SHCFG : UseIncomingShareability,
             Privilege = permissions ? (byte)entry.PRIVCFG : (byte)0,
             Instruction = permissions ? (byte)entry.INSTCFG : (byte)0,
         };

@@ -19,10 +19,35 @@ internal enum StreamDisposition : byte
     Fault,
 }
 
+/// <summary>What STE.EATS says of a stream, in effect but for CR0.ATSCHK (IHI 0070, 5.2).</summary>
+internal enum AtsMode : byte
+{
+    /// <summary>No STE was found that says it, or it has Config = 0b0xx.</summary>
+    Unknown,
+
+    /// <summary>0b00, or something that acts as it: ATS is off.</summary>
+    Disabled,
+
+    /// <summary>0b01: translations lead to physical addresses.</summary>
+    Full,
+
+    /// <summary>0b10: they lead to intermediate ones. Acts as <see cref="Disabled"/> while ATSCHK is 0.</summary>
+    SplitStage,
+}
+
 /// <summary>The answer of the configuration for one stream and substream: all that translating its accesses needs.</summary>
 internal struct ResolvedStream
 {
     public StreamDisposition Disposition;
+
+    /// <summary>Known as soon as the STE is found legal, even when a fetch of the CD then fails.</summary>
+    public AtsMode Ats;
+
+    /// <summary>STE.PPAR of an STE that is not ILLEGAL: automatic PRG Responses carry the PASID of the request.</summary>
+    public bool ResponsesKeepSubstream;
+
+    /// <summary>True once there is an STE that is not ILLEGAL.</summary>
+    public bool HasEntry;
 
     /// <summary>
     /// The fault, for <see cref="StreamDisposition.Fault"/>; of a <see cref="StreamDisposition.Abort"/>, C_BAD_STREAMID when

@@ -5,4 +5,6 @@ namespace Smmu.Fast.Streams;
 /// <param name="Layout">The Stream table.</param>
 /// <param name="E2h">CR2.E2H: STRW = 0b10 means EL2-E2H.</param>
 /// <param name="RecordInvalidStreams">CR2.RECINVSID: C_BAD_STREAMID is recorded.</param>
-internal sealed record StreamControls(StreamTableLayout Layout, bool E2h, bool RecordInvalidStreams);
+/// <param name="RecordAtsErrors">CR2.REC_CFG_ATS: configuration errors of ATS and PRI traffic are recorded.</param>
+internal sealed record StreamControls(
+    StreamTableLayout Layout, bool E2h, bool RecordInvalidStreams, bool RecordAtsErrors);

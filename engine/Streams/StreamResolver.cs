@@ -23,6 +23,50 @@ internal static unsafe class StreamResolver
         out ResolvedStream resolved)
         where TTrace : struct, IStreamTrace
     {
+        if (!TryResolveEntry(memory, controls, features, stream, ref trace, out var entry, out resolved)) return;
+        var fault = ChooseContext(in entry, features, substream, ref resolved, out uint index);
+        if (fault != EventType.None)
+        {
+            Fail(ref resolved, fault);
+            return;
+        }
+
+        if (resolved.Regime.Stage1Enabled)
+        {
+            ResolveContext(memory, in entry, features, index, ref trace, ref resolved);
+        }
+    }
+
+    /// <summary>Resolves a stream for ATS Translated transactions without a PASID: no CD is read, and stage 1 is off.</summary>
+    public static void ResolveTranslated<TTrace>(
+        GuestMemory memory,
+        StreamControls controls,
+        SmmuFeatures features,
+        StreamId stream,
+        ref TTrace trace,
+        out ResolvedStream resolved)
+        where TTrace : struct, IStreamTrace
+    {
+        if (!TryResolveEntry(memory, controls, features, stream, ref trace, out var entry, out resolved)) return;
+        var fault = ChooseContext(in entry, features, substream: null, ref resolved, out _);
+        if (fault != EventType.None) Fail(ref resolved, fault);
+        SkipStage1(ref resolved);
+        RegimeBuilder.LeaveInputAttributes(ref resolved.Regime);
+    }
+
+    /// <summary>Reads and judges the STE: the first part of a resolution.</summary>
+    /// <returns>False when <paramref name="resolved"/> is complete without a context.</returns>
+    public static bool TryResolveEntry<TTrace>(
+        GuestMemory memory,
+        StreamControls controls,
+        SmmuFeatures features,
+        StreamId stream,
+        ref TTrace trace,
+        out StreamTableEntry entry,
+        out ResolvedStream resolved)
+        where TTrace : struct, IStreamTrace
+    {
+        entry = default;
         resolved = default;
         ulong* words = stackalloc ulong[StreamWords];
         var layout = controls.Layout;
@@ -33,45 +77,48 @@ internal static unsafe class StreamResolver
             resolved.Disposition = silent ? StreamDisposition.Abort : StreamDisposition.Fault;
             resolved.Event = fault;
             resolved.FetchAddress = fault == EventType.StreamTableEntryFetch ? fetchAddress : 0;
-            return;
+            return false;
         }
 
-        var entry = new StreamTableEntry(new ReadOnlySpan<ulong>(words, StreamWords));
+        entry = new StreamTableEntry(new ReadOnlySpan<ulong>(words, StreamWords));
         if (!entry.IsValid)
         {
             Fail(ref resolved, EventType.BadStreamTableEntry);
-            return;
+            return false;
         }
 
-        if (((uint)entry.Config & Bypass) == 0) return;   // 0b0xx: aborts, silently, whatever else the STE holds.
+        resolved.ResponsesKeepSubstream = entry.PPAR;
+        resolved.HasEntry = true;
+        if (((uint)entry.Config & Bypass) == 0) return false;   // 0b0xx: aborts, silently, whatever else the STE holds.
 
         var world = RegimeBuilder.WorldOf(in entry, features, controls.E2h);
         if (!StreamTableEntryRules.IsLegal(in entry, features, world))
         {
+            resolved.HasEntry = false;
             Fail(ref resolved, EventType.BadStreamTableEntry);
-            return;
+            return false;
         }
 
         RegimeBuilder.Apply(in entry, features, world, ref resolved.Regime);
         resolved.Disposition = (uint)entry.Config == Bypass ? StreamDisposition.Bypass : StreamDisposition.Translate;
-        fault = ChooseContext(in entry, features, substream, ref resolved, out uint index);
-        if (fault != EventType.None)
-        {
-            Fail(ref resolved, fault);
-            return;
-        }
-
-        if (resolved.Regime.Stage1Enabled)
-        {
-            ResolveContext(memory, in entry, features, index, world, ref trace, ref resolved);
-        }
+        resolved.Ats = AtsModeOf(in entry);
+        return true;
     }
+
+    // 0b11 asks for checks by a Device Permission Table, which is not modelled: ATS is off, as without IDR3.DPT.
+    private static AtsMode AtsModeOf(in StreamTableEntry entry) => (uint)entry.Config == Bypass ? AtsMode.Disabled
+        : entry.EATS switch
+        {
+            1 => AtsMode.Full,
+            2 => AtsMode.SplitStage,
+            _ => AtsMode.Disabled,
+        };
 
     // Which CD the access uses, or that it skips stage 1, or that it must not come as it does (STE-11 to STE-19).
     private static EventType ChooseContext(
         in StreamTableEntry entry, SmmuFeatures features, SubstreamId? substream, ref ResolvedStream resolved, out uint index)
     {
-        const uint SkipStage1 = 1;
+        const uint SkipsStage1 = 1;
         const uint UseContext0 = 2;
         index = substream?.Value ?? 0;
         bool hasSubstreams = resolved.Regime.Stage1Enabled && features.SubstreamIdBits != 0 && entry.S1CDMax != 0;
@@ -84,12 +131,17 @@ internal static unsafe class StreamResolver
         }
 
         if (entry.S1DSS == UseContext0) return EventType.None;
-        if (entry.S1DSS != SkipStage1) return EventType.StreamDisabled;
+        if (entry.S1DSS != SkipsStage1) return EventType.StreamDisabled;
+        SkipStage1(ref resolved);
+        if (!resolved.Regime.Stage2Enabled) resolved.Disposition = StreamDisposition.Bypass;
+        return EventType.None;
+    }
+
+    private static void SkipStage1(ref ResolvedStream resolved)
+    {
         resolved.Regime.Stage1Enabled = false;
         resolved.Regime.Stage2.ProtectedTableWalk = false;
         resolved.Regime.World = StreamWorld.NonSecureEl1;
-        if (!resolved.Regime.Stage2Enabled) resolved.Disposition = StreamDisposition.Bypass;
-        return EventType.None;
     }
 
     private static void ResolveContext<TTrace>(
@@ -97,7 +149,6 @@ internal static unsafe class StreamResolver
         in StreamTableEntry entry,
         SmmuFeatures features,
         uint index,
-        StreamWorld world,
         ref TTrace trace,
         ref ResolvedStream resolved)
         where TTrace : struct, IStreamTrace
@@ -105,7 +156,7 @@ internal static unsafe class StreamResolver
         ulong* words = stackalloc ulong[ContextWords];
         if (!ContextDescriptorReader.TryRead(memory, in entry, features, index, ref trace, words, ref resolved)) return;
         var descriptor = new ContextDescriptor(new ReadOnlySpan<ulong>(words, ContextWords));
-        if (!ContextDescriptorRules.IsLegal(in descriptor, in entry, features, world))
+        if (!ContextDescriptorRules.IsLegal(in descriptor, in entry, features, resolved.Regime.World))
         {
             Fail(ref resolved, EventType.BadContextDescriptor);
             return;

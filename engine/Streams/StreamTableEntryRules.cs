@@ -34,7 +34,8 @@ internal static class StreamTableEntryRules
         const uint Nested = 0b111;
         if (!features.ATS || config == Bypass) return true;
         if (entry.EATS == 2 && (config != Nested || entry.S2S || features.NS1ATS)) return false;
-        return !(entry.EATS == 1 && entry.S2S && stage2);
+        bool full = entry.EATS == 1 || (entry.EATS == 3 && features.DPT);
+        return !(full && entry.S2S && stage2);
     }
 
     private static bool Stage1IsLegal(in StreamTableEntry entry, SmmuFeatures features, bool stage2)
@@ -64,8 +65,9 @@ internal static class StreamTableEntryRules
         if (!GranuleSizes.IsOffered(granule, features)) return false;
         bool large = GranuleSizes.Stage2IsLarge(in entry, granule, features);
         int outputBits = AddressSizes.Effective(entry.S2PS, features);
-        if (BitField.Exceeds(entry.S2TTB, outputBits)) return false;
-        if (!large && granule != 16 && BitField.Exceeds(entry.S2TTB, 48)) return false;
+        ulong tableBase = AddressSizes.TableBase(entry.S2TTB, features);
+        if (BitField.Exceeds(tableBase, outputBits)) return false;
+        if (!large && granule != 16 && BitField.Exceeds(tableBase, 48)) return false;
 
         int size = entry.S2T0SZ;
         int largest = !features.STT ? 39 : granule == 16 ? 47 : 48;

@@ -43,7 +43,7 @@ internal static unsafe class StreamTableReader
         if (BitField.Exceeds(address, features.OutputAddressBits)
             || !memory.TryReadStructure(address, words, StreamTableEntry.SizeBytes / sizeof(ulong)))
         {
-            fetchAddress = address;
+            fetchAddress = address & BitField.Mask(features.OutputAddressBits - 1, 0);   // FetchAddr has no bits above the OAS.
             return EventType.StreamTableEntryFetch;
         }
 

@@ -52,7 +52,7 @@ internal struct InvalidationStamps
     /// <summary>Raises what a TLB invalidation touches; <see cref="RaiseAny"/> follows when the caches were searched.</summary>
     public void RaiseTranslations(bool tables)
     {
-        if (tables) Volatile.Write(ref Tables, Tables + 1);
+        if (tables && !ControlBuild.Breaks(Breakage.TablesKept)) Volatile.Write(ref Tables, Tables + 1);
         Volatile.Write(ref Translations, Translations + 1);
     }
 }

@@ -13,8 +13,8 @@ internal struct PortTlbEntry
     public const int SizeBytes = 16;   // Four to a line.
 
     /// <summary>
-    /// [63:12] of the input address as given, tag byte included; [11:6] generation of the table, never 0; [5:0] permissions
-    /// that the entry denies, in the order of <see cref="AccessPermissions"/>.
+    /// [63:12] of the input address as given, tag byte included; [11] 1; [10:6] generation of the table, never 0; [5:0]
+    /// permissions that the entry denies, in the order of <see cref="AccessPermissions"/>.
     /// </summary>
     public ulong Key;
 
@@ -40,14 +40,16 @@ internal unsafe struct PortTlb
 
     private const ulong DeniedMask = 0x3f;
     private const int GenerationShift = 6;
-    private const ulong LastGeneration = 0x3fUL << GenerationShift;
+    private const ulong LastGeneration = 0x1fUL << GenerationShift;
     private const ulong OneGeneration = 1UL << GenerationShift;
     private const ulong PageMask = ~0xfffUL;
+    private const ulong Mark = RequiredPermissions.Impossible;
     private const int MostProbes = 64;
 
     private readonly PortTlbEntry* entries;
     private ulong generation;
     private int largestLeafLog2;
+    private bool hasFragments;
 
     public PortTlb(NativeBlock table)
     {
@@ -56,30 +58,43 @@ internal unsafe struct PortTlb
         generation = OneGeneration;
     }
 
+    /// <summary>False for the default value, which keeps nothing.</summary>
+    public readonly bool Exists => entries != null;
+
     /// <summary>Finds what is known of a page, if it permits the access.</summary>
+    /// <param name="address">The input address.</param>
+    /// <param name="required">Of <see cref="RequiredPermissions.BitsOf"/>.</param>
+    /// <param name="payload">What was kept.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public readonly bool TryFind(ulong address, AccessPermissions required, out ulong payload)
+    public readonly bool TryFind(ulong address, uint required, out ulong payload)
     {
         PortTlbEntry* entry = entries + ((address >> PageLog2) & (Length - 1));
         payload = entry->Payload;
         ulong differing = entry->Key ^ ((address & PageMask) | generation);
-        return (differing & (~DeniedMask | (byte)required)) == 0;
+        return (differing & (~(DeniedMask | Mark) | required)) == 0;
     }
 
     /// <summary>Keeps an answer.</summary>
-    public void Fill(ulong address, ulong payload)
+    /// <param name="address">The input address.</param>
+    /// <param name="payload">The answer.</param>
+    /// <param name="isFragment">It is a piece of a larger leaf than it says.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Fill(ulong address, ulong payload, bool isFragment)
     {
         PortTlbEntry* entry = entries + ((address >> PageLog2) & (Length - 1));
-        entry->Key = (address & PageMask) | generation | (~payload & DeniedMask);
+        entry->Key = (address & PageMask) | Mark | generation | (~payload & DeniedMask);
         entry->Payload = payload;
         int leafLog2 = TranslationResult.LeafSizeLog2Of(payload);
         if (leafLog2 > largestLeafLog2) largestLeafLog2 = leafLog2;
+        if (isFragment) hasFragments = true;
     }
 
     /// <summary>Drops all.</summary>
     public void Clear()
     {
+        if (entries == null) return;
         largestLeafLog2 = 0;
+        hasFragments = false;
         if (generation != LastGeneration)
         {
             generation += OneGeneration;
@@ -95,21 +110,38 @@ internal unsafe struct PortTlb
     /// <param name="last">The last address.</param>
     public void Remove(ulong first, ulong last)
     {
-        // An entry is a piece of a leaf and goes with it; which pieces there are, the table does not know.
-        ulong inLeaf = (1UL << Math.Max(PageLog2, largestLeafLog2)) - 1;
-        first &= ~inLeaf;
-        last |= inLeaf;
-        if ((last - first) >> PageLog2 >= MostProbes)
+        if (entries == null) return;
+        if (hasFragments)
         {
-            Clear();
+            Clear();   // The leaves that they are pieces of are not known here.
             return;
         }
 
-        for (ulong address = first; address <= last; address += 1UL << PageLog2)
+        ulong inLeaf = (1UL << Math.Max(PageLog2, largestLeafLog2)) - 1;
+        ulong begin = first & ~inLeaf;
+        if (((last | inLeaf) - begin) >> PageLog2 >= MostProbes)
+        {
+            RemoveLeaves(first, last);
+            return;
+        }
+
+        for (ulong address = begin; address <= (last | inLeaf); address += 1UL << PageLog2)
         {
             PortTlbEntry* entry = entries + ((address >> PageLog2) & (Length - 1));
-            const ulong Compared = PageMask & ((1UL << AddressRange.Bits) - 1);
             if (((entry->Key ^ address) & Compared) == 0) entry->Key = 0;
+        }
+    }
+
+    private const ulong Compared = PageMask & ((1UL << AddressRange.Bits) - 1);
+
+    // Looks at every entry, and at its own leaf.
+    private readonly void RemoveLeaves(ulong first, ulong last)
+    {
+        for (int i = 0; i < Length; i++)
+        {
+            ulong page = entries[i].Key & Compared;
+            ulong inLeaf = (1UL << Math.Max(PageLog2, TranslationResult.LeafSizeLog2Of(entries[i].Payload))) - 1;
+            if ((page & ~inLeaf) <= last && (page | inLeaf) >= first) entries[i].Key = 0;
         }
     }
 }

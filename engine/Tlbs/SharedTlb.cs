@@ -23,7 +23,6 @@ namespace Smmu.Fast.Tlbs;
 /// </remarks>
 internal sealed unsafe class SharedTlb : IDisposable
 {
-
     private const int Ways = 4;
     private const int SizeCodeBits = 4;
     private const int PageBits = AddressRange.Bits - PortTlb.PageLog2;
@@ -62,12 +61,24 @@ internal sealed unsafe class SharedTlb : IDisposable
     private static ReadOnlySpan<byte> SizeCodes =>
     [
         // Index: log2 - 12.
-        1, 0, 2, 0, 3, 0, 0, 0, 0, 4, 0, 0, 0, 5, 0, 0, 0, 6, 7, 0, 0, 0, 8, 0, 9, 0, 0, 10, 0, 0, 11, 0, 0, 0, 0, 12,
+        1, 0, 2, 0, 3, 0, 0, 0, 0, 4, 0, 0, 0, 5, 0, 0, 0, 6, 7, 0, 13, 0, 8, 0, 9, 0, 0, 10, 14, 0, 11, 0, 15, 0, 0, 12,
     ];
 
-    /// <summary>True for the size of a leaf or contiguous run: 4, 16, 64 KiB, 2, 32, 512 MiB, 1, 16, 64, 512 GiB, 4, 128 TiB.</summary>
+    /// <summary>
+    /// True for the size of a leaf or contiguous run: 4, 16, 64 KiB, 2, 32, 512 MiB, 1, 16, 64, 512 GiB, 4, 128 TiB; and for 4
+    /// GiB, 1 and 16 TiB, to which the output size may cut a block.
+    /// </summary>
     public static bool CanKeep(int sizeLog2) =>
         (uint)(sizeLog2 - PortTlb.PageLog2) < (uint)SizeCodes.Length && SizeCodes[sizeLog2 - PortTlb.PageLog2] != 0;
+
+    /// <summary>The largest size an entry can have that is no larger than a leaf of at least 4 KiB.</summary>
+    public static int LargestSizeUpTo(int leafLog2)
+    {
+        Invariant.Holds(leafLog2 >= PortTlb.PageLog2);
+        int sizeLog2 = Math.Min(leafLog2, PortTlb.PageLog2 + SizeCodes.Length - 1);
+        while (!CanKeep(sizeLog2)) sizeLog2--;
+        return sizeLog2;
+    }
 
     /// <summary>Finds the payload of an address.</summary>
     /// <param name="number">Number of the context.</param>

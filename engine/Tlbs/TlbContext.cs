@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using Smmu.Fast.Foundation;
 
 namespace Smmu.Fast.Tlbs;
 

@@ -35,7 +35,8 @@ internal sealed unsafe class TlbDomains : IDisposable
     };
 
     /// <summary>The domain of a VMID of NS-EL1; of VMID 0 where there are none, or fewer.</summary>
-    public TlbDomain* OfVmid(int vmid) => Prepared(vmid < vmids ? vmid : 0);
+    public TlbDomain* OfVmid(int vmid) =>
+        Prepared(vmid < vmids && !ControlBuild.Breaks(Breakage.VmidNotCompared) ? vmid : 0);
 
     /// <summary>The domain of a world without VMIDs.</summary>
     public TlbDomain* OfWorld(StreamWorld world) => Prepared(vmids + world switch

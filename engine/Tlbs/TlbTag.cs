@@ -35,7 +35,10 @@ internal static class TlbTag
 
     /// <summary>The tag of entries that belong to the regime's own ASID, or that have none because their world has none.</summary>
     public static ulong Of(in TranslationRegime regime) =>
-        Common(in regime) | (regime.Stage1Enabled && regime.HasAsid ? HasAsid | regime.Asid : 0u);
+        Common(in regime)
+        | (regime.Stage1Enabled && regime.HasAsid
+            ? HasAsid | (ControlBuild.Breaks(Breakage.AsidNotCompared) ? 0u : regime.Asid)
+            : 0u);
 
     /// <summary>
     /// The tag of the regime's global entries: they match any ASID of the same world, VMID and ASET (TAG-10). Worlds
@@ -47,7 +50,8 @@ internal static class TlbTag
             : Common(in regime);
 
     /// <summary>A VMID in its place.</summary>
-    public static ulong Place(Vmid vmid) => (ulong)vmid.Value << VmidShift;
+    public static ulong Place(Vmid vmid) =>
+        ControlBuild.Breaks(Breakage.VmidNotCompared) ? 0 : (ulong)vmid.Value << VmidShift;
 
     /// <summary>A world in its place.</summary>
     public static ulong Place(StreamWorld world) => (ulong)world << WorldShift;
@@ -58,7 +62,7 @@ internal static class TlbTag
         Invariant.Holds((int)regime.World < 16);
         return Place(regime.World)
             | ((ulong)regime.Security << SecurityShift)
-            | (regime.HasVmid ? (ulong)regime.Vmid << VmidShift : 0)
+            | (regime.HasVmid ? Place(new Vmid(regime.Vmid)) : 0)
             | (regime.Stage1Enabled ? Stage1 : 0)
             | (regime.Stage2Enabled ? Stage2 : 0)
             | Overrides(in regime);

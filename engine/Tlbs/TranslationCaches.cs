@@ -56,16 +56,18 @@ internal sealed unsafe class TranslationCaches : IDisposable
         global = globalTag == tag ? null : contexts.Resolve(globalTag, domain);
     }
 
-    /// <summary>Gives a living context a number for fragments.</summary>
-    public void NumberFragments(TlbContext* context)
+    /// <summary>Gives a context a number for fragments, if it lives under the number that the caller knows.</summary>
+    public void NumberFragments(TlbContext* context, uint number)
     {
         if (contexts.MustBeginAnew) BeginAnew();
-        else contexts.NumberFragments(context);
+        else if (context->IsAlive(number, in *Device)) contexts.NumberFragments(context);
     }
 
     /// <summary>Removes what an address range names in a domain.</summary>
+    /// <remarks>A domain without contexts has no entries, and no port that could be about to make some.</remarks>
     public void RemoveAddresses(TlbDomain* domain, in InvalidationRecord record)
     {
+        if (domain->ContextCount == 0) return;
         // A stage 2 leaf may lie under a cached stage 1 table, so an IPA ends the life of tables in any case.
         domain->Stamps.RaiseTranslations(record.Tables || record.ByIntermediateAddress);
         if (ControlBuild.Breaks(Breakage.PortsDatedFirst))
@@ -85,7 +87,8 @@ internal sealed unsafe class TranslationCaches : IDisposable
         }
         else if (record.ByAsid)
         {
-            for (var context = contexts.FirstOf(domain, record.Asid); context != null; context = contexts.Next(context))
+            ushort asid = ControlBuild.Breaks(Breakage.AsidNotCompared) ? (ushort)0 : record.Asid;
+            for (var context = contexts.FirstOf(domain, asid); context != null; context = contexts.Next(context))
             {
                 RemoveFrom(context, in record, ref probes);
             }
@@ -113,6 +116,8 @@ internal sealed unsafe class TranslationCaches : IDisposable
     /// <summary>Removes an ASID of a domain; global entries stay.</summary>
     public void RemoveAsid(TlbDomain* domain, ushort asid)
     {
+        if (domain->ContextCount == 0) return;
+        if (ControlBuild.Breaks(Breakage.AsidNotCompared)) asid = 0;
         for (var context = contexts.FirstOf(domain, asid); context != null; context = contexts.Next(context)) Kill(context);
         domain->Publish(default);
     }
@@ -120,6 +125,7 @@ internal sealed unsafe class TranslationCaches : IDisposable
     /// <summary>Removes what stage 1 took part in, of a domain.</summary>
     public void RemoveStage1(TlbDomain* domain)
     {
+        if (domain->ContextCount == 0) return;
         Volatile.Write(ref domain->Stamps.Stage1Generation, domain->Stamps.Stage1Generation + 1);
         domain->Publish(default);
     }
@@ -127,6 +133,7 @@ internal sealed unsafe class TranslationCaches : IDisposable
     /// <summary>Removes a domain.</summary>
     public void RemoveAll(TlbDomain* domain)
     {
+        if (domain->ContextCount == 0) return;
         Volatile.Write(ref domain->Stamps.Generation, domain->Stamps.Generation + 1);
         domain->Publish(default);
     }
@@ -139,15 +146,18 @@ internal sealed unsafe class TranslationCaches : IDisposable
     }
 
     /// <summary>Forgets everything, and uses numbers anew.</summary>
+    /// <remarks>
+    /// Whoever finds something under a number that has another meaning now finds afterwards that
+    /// <see cref="InvalidationStamps.Any"/> of the device was raised.
+    /// </remarks>
     public void BeginAnew()
     {
-        // Ports that meet an entry under a number that is used anew find that the stamp was raised before.
         Device->RaiseTranslations(tables: true);
-        Device->RaiseAny();
-        Interlocked.MemoryBarrier();
+        Interlocked.MemoryBarrier();   // As in RemoveAddresses.
         contexts.BeginAnew();
         Tlb.Clear();
         Walks.Clear();
+        Device->RaiseAny();
     }
 
     public void Dispose()
@@ -165,7 +175,10 @@ internal sealed unsafe class TranslationCaches : IDisposable
         if (!context->IsAlive(number, in *Device)) return;
 
         // What of a leaf was filled in by pieces is not searched for.
-        if (context->FragmentNumber != 0) Volatile.Write(ref context->FragmentNumber, 0);
+        if (context->FragmentNumber != 0 && !ControlBuild.Breaks(Breakage.FragmentsKept))
+        {
+            Volatile.Write(ref context->FragmentNumber, 0);
+        }
 
         ulong sizes = Volatile.Read(ref context->Sizes);
         for (ulong rest = sizes; rest != 0; rest &= rest - 1)

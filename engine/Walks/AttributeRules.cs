@@ -10,9 +10,6 @@ namespace Smmu.Fast.Walks;
 /// </remarks>
 internal static class AttributeRules
 {
-    /// <summary>Attributes of a bus that carries none: Normal Write-Back, allocating, Non-shareable (IHI 0070, 13.1.3).</summary>
-    public static readonly MemoryAttributes Incoming = new(0xff, NonShareable);
-
     private const byte NonShareable = 0;
     private const byte OuterShareable = 2;
     private const byte InnerShareable = 3;
@@ -25,13 +22,14 @@ internal static class AttributeRules
     /// <summary>Attributes as they reach the first enabled stage: the incoming ones with the overrides of the STE.</summary>
     public static MemoryAttributes OfInput(in AttributeOverrides overrides)
     {
-        int type = overrides.ReplaceMemoryType ? TypeOfStage2(overrides.MemoryType) : Incoming.Type;
+        var incoming = MemoryAttributes.Default;
+        int type = overrides.ReplaceMemoryType ? TypeOfStage2(overrides.MemoryType) : incoming.Type;
         if (type > 0xf && (overrides.AllocationHints & 0b1000) != 0)
         {
             type = (WithHints(type >> 4, overrides.AllocationHints) << 4) | WithHints(type & 0xf, overrides.AllocationHints);
         }
 
-        return Consistent(type, overrides.Shareability == 1 ? Incoming.Shareability : overrides.Shareability);
+        return Consistent(type, overrides.Shareability == 1 ? incoming.Shareability : overrides.Shareability);
     }
 
     /// <summary>Attributes after stage 1: those of the leaf, with the allocation hints of a cacheable input combined in.</summary>
@@ -143,12 +141,12 @@ internal static class AttributeRules
         return (nibble & WriteBackBit) | nonTransient | allocate;
     }
 
-    // Device: bits [1:0] say nothing of the type. A Normal type with inner 0000 is one of the PE's (Tagged, XS): like outer.
+    // Device: bits [1:0] say nothing of the type. Normal with inner 0000 is reserved: Write-Through transient, RW 11 (5.4).
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static MemoryAttributes Consistent(int type, int shareability)
     {
         if ((type & 0xf0) == 0) return new MemoryAttributes((byte)(type & 0x0c), OuterShareable);
-        if ((type & 0x0f) == 0) type |= type >> 4;
+        if ((type & 0x0f) == 0) type |= 0b0011;
         if (type == ((NonCacheable << 4) | NonCacheable)) return new MemoryAttributes((byte)type, OuterShareable);
         return new MemoryAttributes((byte)type, shareability == 1 ? NonShareable : (byte)shareability);
     }

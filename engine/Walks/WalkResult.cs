@@ -61,7 +61,10 @@ internal struct WalkResult
     /// </summary>
     public AccessPermissions Permissions;
 
-    /// <summary>Bytes around the input address for which the answer holds, log2: the smaller leaf of the stages.</summary>
+    /// <summary>
+    /// Bytes around the input address for which the answer holds, log2: the smaller leaf of the stages, and of a block that
+    /// is larger than the output size only the part that has outputs.
+    /// </summary>
     public byte LeafSizeLog2;
 
     /// <summary>Size of the stage 1 leaf, log2; 0 when stage 1 is off.</summary>

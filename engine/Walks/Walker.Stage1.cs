@@ -131,7 +131,7 @@ internal static partial class Walker
         }
 
         ulong inLeaf = (1UL << leaf.SizeLog2) - 1;
-        ulong output = leaf.Output & ~inLeaf;
+        ulong output = (leaf.Output & ~inLeaf) | (leaf.Input & inLeaf);   // Of a block larger than the output size, a part fits.
         bool isAccessed = (descriptor & DescriptorLayout.AccessFlag) != 0;
         var fault = !isLeaf ? EventType.Translation
             : output >> stage1.OutputSizeBits != 0 ? EventType.AddressSize
@@ -149,7 +149,6 @@ internal static partial class Walker
             : DirectPermissions.OfStage1OnePrivilege(descriptor, restrictions, in stage1);
         var granted = permissions.Granted;
         var denied = DirectPermissions.Required(access) & ~granted;
-        output |= leaf.Input & inLeaf;
         if (denied != 0 || (!isAccessed && stage1.HardwareAccessFlag))
         {
             var refused = denied & ~permissions.GrantedOnceDirty;
@@ -185,7 +184,7 @@ internal static partial class Walker
                 ? (int)(descriptor >> 8) & 0b11
                 : range.Shareability,
             in regime.Overrides);
-        result.LeafSizeLog2 = (byte)leaf.SizeLog2;
+        result.LeafSizeLog2 = (byte)Math.Min(leaf.SizeLog2, stage1.OutputSizeBits);
         result.Stage1LeafSizeLog2 = (byte)leaf.SizeLog2;
         if ((descriptor & DescriptorLayout.Contiguous) != 0)
         {
@@ -223,7 +222,7 @@ internal static partial class Walker
             result.Attributes, final.MemAttr, final.Shareability, regime.Stage2.ForcedWriteBack);
         result.Stage2LeafSizeLog2 = final.SizeLog2;
         result.Stage2RunSizeLog2 = final.RunSizeLog2;
-        result.LeafSizeLog2 = Math.Min(result.Stage1LeafSizeLog2, final.SizeLog2);
+        result.LeafSizeLog2 = Math.Min(result.LeafSizeLog2, final.ReachLog2);
     }
 
     /// <summary>Where a descent of stage 1 has ended: at a descriptor that is no table.</summary>

@@ -127,7 +127,7 @@ internal static partial class Walker
         }
 
         ulong inLeaf = (1UL << sizeLog2) - 1;
-        output &= ~inLeaf;
+        output = (output & ~inLeaf) | (asked.Ipa & inLeaf);   // Of a block larger than the output size, a part fits.
         bool isAccessed = (descriptor & DescriptorLayout.AccessFlag) != 0;
         var permissions = DirectPermissions.OfStage2(descriptor, in stage2);
         var granted = permissions.Granted;
@@ -163,13 +163,14 @@ internal static partial class Walker
             if (denied != 0) granted |= permissions.GrantedOnceDirty;
         }
 
-        leaf.Address = output | (asked.Ipa & inLeaf);
+        leaf.Address = output;
         leaf.Permissions = granted;
         leaf.MemAttr = (byte)memAttr;
         leaf.Shareability = DescriptorLayout.KeepsShareability(stage2.GranuleLog2, stage2.LargeAddresses)
             ? (byte)((descriptor >> 8) & 0b11)
             : stage2.Shareability;
         leaf.SizeLog2 = (byte)sizeLog2;
+        leaf.ReachLog2 = (byte)Math.Min(sizeLog2, stage2.OutputSizeBits);
         leaf.Level = (sbyte)level;
         if ((descriptor & DescriptorLayout.Contiguous) != 0)
         {
@@ -218,6 +219,9 @@ internal static partial class Walker
 
         /// <summary>Size of the leaf, log2.</summary>
         public byte SizeLog2;
+
+        /// <summary>Bytes around the address for which the translation holds, log2: the leaf, but no more than has outputs.</summary>
+        public byte ReachLog2;
 
         /// <summary>Size of its contiguous run, log2, or 0.</summary>
         public byte RunSizeLog2;

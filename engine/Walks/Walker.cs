@@ -110,7 +110,7 @@ internal static partial class Walker
         result.Permissions = leaf.Permissions;
         result.Stage2LeafSizeLog2 = leaf.SizeLog2;
         result.Stage2RunSizeLog2 = leaf.RunSizeLog2;
-        result.LeafSizeLog2 = leaf.SizeLog2;
+        result.LeafSizeLog2 = leaf.ReachLog2;
         result.Level = leaf.Level;
         return true;
     }
@@ -141,7 +141,7 @@ internal static partial class Walker
             AttributeRules.OfInput(in regime.Overrides), leaf.MemAttr, leaf.Shareability, regime.Stage2.ForcedWriteBack);
         result.Stage2LeafSizeLog2 = leaf.SizeLog2;
         result.Stage2RunSizeLog2 = leaf.RunSizeLog2;
-        result.LeafSizeLog2 = leaf.SizeLog2;
+        result.LeafSizeLog2 = leaf.ReachLog2;
         result.Level = leaf.Level;
     }
 

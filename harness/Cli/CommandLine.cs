@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Smmu.Fast.Qemu;
 using Smmu.Fast.Scenarios.Recordings;
 
 namespace Smmu.Fast.Cli;
@@ -25,11 +26,12 @@ public sealed class CommandLine(IReplayTargetSource source, Terminal terminal)
     /// <returns>The exit code.</returns>
     public async Task<int> RunAsync(IReadOnlyList<string> arguments)
     {
-        var root = new RootCommand("Replays recordings of SMMUv3 drivers and explains translations.")
+        var root = new RootCommand("Replays recordings of SMMUv3 drivers, explains translations, compares with QEMU.")
         {
             ReplayCommand.Create(source, terminal),
             ExplainCommand.Create(source, terminal),
             InfoCommand.Create(source, terminal),
+            DiffQemuCommand.Create(terminal),
         };
         try
         {
@@ -49,6 +51,10 @@ public sealed class CommandLine(IReplayTargetSource source, Terminal terminal)
             return Interrupted;
         }
         catch (RecordingException exception)
+        {
+            return Refuse(exception.Message);
+        }
+        catch (QemuException exception)
         {
             return Refuse(exception.Message);
         }

@@ -73,14 +73,7 @@ internal sealed partial class TwinWorld : IDisposable
     }
 
     /// <summary>What both SMMUs can do: stage 1 in all worlds, VMIDs and substreams.</summary>
-    public static SmmuFeatures Features { get; } = SmmuFeatures.Default
-        .With(SmmuFeatureField.S2P, 1)
-        .With(SmmuFeatureField.Hyp, 1)
-        .With(SmmuFeatureField.VMID16, 1)
-        .With(SmmuFeatureField.XNX, 1)
-        .With(SmmuFeatureField.FWB, 1)
-        .With(SmmuFeatureField.SSIDSIZE, 8)
-        .With(SmmuFeatureField.CD2L, 1);
+    public static SmmuFeatures Features { get; } = SmmuFeatures.Default.With(SmmuFeatureField.SSIDSIZE, 8);
 
     public List<GroupState> Groups { get; } = [];
 

@@ -100,7 +100,7 @@ public class CommandLegalityTests
         Assert.Equal(0u, rich.Judge(Command.PriResp(default, 0, PageResponse.Success)));
         Assert.Equal(CommandScene.Illegal, rich.Judge(Command.PriResp(default, 0, (PageResponse)3)));
 
-        using var plain = new CommandScene(SmmuFeatures.Default, start: false);
+        using var plain = new CommandScene(SmmuFeatures.Stage1Only, start: false);
         plain.Machine.SetUpCommandQueue();
         plain.Machine.Enable(ControlBits.CommandQueue);
         Assert.Equal(CommandScene.Illegal, plain.Judge(Command.AtcInv(default, 0, 0)));
@@ -173,7 +173,7 @@ public class CommandLegalityTests
     [Rule("CMD-TLBI-15")]
     public void CommandsForStage2AreIllegalWithoutIt(CommandOpcode opcode)
     {
-        AssertIllegal(SmmuFeatures.Default, opcode);
+        AssertIllegal(SmmuFeatures.Stage1Only, opcode);
         AssertLegal(CommandScene.Stage2Alone, opcode);
     }
 
@@ -185,7 +185,7 @@ public class CommandLegalityTests
     [Rule("CMD-TLBI-11")]
     public void CommandsForEl2AreIllegalWithoutIt(CommandOpcode opcode)
     {
-        AssertIllegal(SmmuFeatures.Default, opcode);
+        AssertIllegal(SmmuFeatures.Stage1Only, opcode);
         AssertLegal(CommandScene.TwoStages, opcode);
     }
 
@@ -193,7 +193,7 @@ public class CommandLegalityTests
     [Rule("CMD-TLBI-16")]
     public void InvalidatingEverythingIsLegalWithEitherStageAndBoth()
     {
-        AssertLegal(SmmuFeatures.Default, CommandOpcode.TlbiNsnhAll);
+        AssertLegal(SmmuFeatures.Stage1Only, CommandOpcode.TlbiNsnhAll);
         AssertLegal(CommandScene.Stage2Alone, CommandOpcode.TlbiNsnhAll);
         AssertLegal(CommandScene.TwoStages, CommandOpcode.TlbiNsnhAll);
     }

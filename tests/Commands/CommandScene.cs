@@ -27,12 +27,7 @@ internal sealed class CommandScene : IDisposable
     }
 
     /// <summary>An SMMUv3.2 with both stages and EL2.</summary>
-    public static SmmuFeatures TwoStages { get; } = SmmuFeatures.Default
-        .With(SmmuFeatureField.S2P, 1)
-        .With(SmmuFeatureField.Hyp, 1)
-        .With(SmmuFeatureField.VMID16, 1)
-        .With(SmmuFeatureField.XNX, 1)
-        .With(SmmuFeatureField.FWB, 1);
+    public static SmmuFeatures TwoStages => SmmuFeatures.Default;
 
     /// <summary>An SMMUv3.2 with stage 2 alone.</summary>
     public static SmmuFeatures Stage2Alone { get; } = TwoStages
@@ -40,8 +35,8 @@ internal sealed class CommandScene : IDisposable
         .With(SmmuFeatureField.Hyp, 0)
         .With(SmmuFeatureField.HAD, 0);
 
-    /// <summary>An SMMUv3.2 with substreams.</summary>
-    public static SmmuFeatures Substreams { get; } = SmmuFeatures.Default
+    /// <summary>An SMMUv3.2 with stage 1 alone and 256 substreams.</summary>
+    public static SmmuFeatures Substreams { get; } = SmmuFeatures.Stage1Only
         .With(SmmuFeatureField.SSIDSIZE, 8)
         .With(SmmuFeatureField.CD2L, 1);
 

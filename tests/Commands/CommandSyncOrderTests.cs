@@ -206,12 +206,13 @@ public class CommandSyncOrderTests
 
     [Fact]
     [Rule("CMD-SYNC-16")]
+    [Rule("HTTU-25")]
     public void FlagsOfAccessesAreInMemoryWhenTheSyncCompletes()
     {
         const ulong DirtyBitModifier = 1UL << 51;
         const ulong AccessFlag = 1UL << 10;
         const ulong ReadOnlyBit = 1UL << 7;
-        using var scene = new CommandScene(SmmuFeatures.Default.With(SmmuFeatureField.HTTU, 2));
+        using var scene = new CommandScene();
         var space = scene.Attach(1, 1, change: descriptor => descriptor
             .With(ContextDescriptorField.HA, 1)
             .With(ContextDescriptorField.HD, 1));
@@ -225,6 +226,38 @@ public class CommandSyncOrderTests
         Assert.True(scene.Translate(1, Iova, AccessKind.Write).IsSuccess);
         scene.Run();
         Assert.Equal(AccessFlag, scene.Machine.Read64(slot) & (AccessFlag | ReadOnlyBit));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    [Rule("AFD-37")]
+    [Rule("HTTU-25")]
+    public void ASyncWaitsForTheFlagUpdateOfAnAccessUnderWay(bool invalidates)
+    {
+        const ulong AccessFlag = 1UL << 10;
+        var bus = new HostBus();
+        using var scene = new CommandScene(bus: bus);
+        var space = scene.Attach(1, 1, change: descriptor => descriptor.With(ContextDescriptorField.HA, 1));
+        space.Map(Iova, Old, Stage1Space.ReadWrite & ~AccessFlag);
+        ulong slot = MoveTableToBus(scene, space);
+        using var stopped = new StoppedAccess();
+        bus.Writing = address =>
+        {
+            if (address == slot) stopped.StopHere();
+        };
+        stopped.Start(() => scene.Translate(1, Iova));
+        ulong seenAtSignal = 0;
+        scene.Machine.Smmu.InterruptRaised += _ => seenAtSignal = scene.Machine.Read64(slot);
+        if (invalidates) scene.Machine.Submit(Command.TlbiNhVa(default, new Asid(1), Iova));
+        scene.Machine.Submit(Command.Sync(CompletionSignal.Interrupt));
+        Assert.Equal(0UL, seenAtSignal);
+        Assert.False(scene.Machine.IsCommandQueueEmpty);
+
+        stopped.Finish();
+
+        Assert.True(scene.Machine.IsCommandQueueEmpty);
+        Assert.Equal(AccessFlag, seenAtSignal & AccessFlag);
     }
 
     // The last-level table goes behind the bus, where accesses can be stopped.

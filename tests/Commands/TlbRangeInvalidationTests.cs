@@ -95,6 +95,38 @@ public class TlbRangeInvalidationTests
         }
     }
 
+    [Fact]
+    [Rule("CMD-TLBI-23")]
+    public void GranuleWithoutRangeAndLevelRemovesNothingUnlessItIsTolerated()
+    {
+        using var scene = new CommandScene();
+        var space = scene.Attach(1, Asid);
+        scene.MoveBehindCaches(space, 1, Base, Old, New);
+
+        Assert.Equal(CommandScene.Illegal, scene.Judge(Reserved(1, 0)));
+
+        Assert.Equal(Old, scene.Output(1, Base));
+    }
+
+    [Theory]
+    [InlineData(1, 0, 12)]
+    [InlineData(2, 0, 14)]
+    [InlineData(2, 1, 14)]   // Without large addresses there is no such level.
+    [InlineData(3, 0, 16)]
+    public void GranuleWithoutRangeAndLevelRemovesThatGranuleWhereItIsTolerated(byte granule, byte level, int granuleLog2)
+    {
+        using var scene = new CommandScene(configure: options => options with { TolerateReservedRange = true });
+        var space = scene.Attach(1, Asid);
+        ulong last = Base + (1UL << granuleLog2) - 0x1000;
+        foreach (ulong page in (ulong[])[Base, last, last + 0x1000]) scene.MoveBehindCaches(space, 1, page, Old, New);
+
+        scene.Run(Reserved(granule, level));
+
+        Assert.Equal(New, scene.Output(1, Base));
+        Assert.Equal(New, scene.Output(1, last));
+        Assert.Equal(Old, scene.Output(1, last + 0x1000));
+    }
+
     [Theory]
     [InlineData(0, CommandScene.Illegal)]
     [InlineData(1, 0u)]
@@ -206,6 +238,9 @@ public class TlbRangeInvalidationTests
         Assert.True(begin.Elapsed < TimeSpan.FromSeconds(5));
         Assert.Equal(New, scene.Output(1, High));
     }
+
+    private static Command Reserved(byte granule, byte level) => Command.TlbiNhVa(
+        default, new Asid(Asid), Base, range: new InvalidationRange(granule, NUM: 0, SCALE: 0, level));
 
     private static void AssertRemoves(CommandScene scene, ulong[] pages, ulong address, InvalidationRange range)
     {

@@ -79,7 +79,7 @@ public class TlbTagTests
     public void WithoutStage2NoVmidIsCompared(CommandOpcode opcode)
     {
         const ushort Anything = 0x1234;
-        using var scene = new CommandScene();
+        using var scene = new CommandScene(SmmuFeatures.Stage1Only);
         var space = scene.Attach(1, 5, vmid: 9);
         scene.MoveBehindCaches(space, 1, Iova, Old, New);
 
@@ -141,6 +141,7 @@ public class TlbTagTests
     [InlineData(0, 0x05, EventType.None)]
     [InlineData(1, 0x105, EventType.None)]
     [Rule("TAG-14")]
+    [Rule("ID-14")]
     public void AsidsOf16BitsNeedTheFeature(ulong wide, ushort asid, EventType expected)
     {
         using var scene = new CommandScene(SmmuFeatures.Default.With(SmmuFeatureField.ASID16, wide));

@@ -70,9 +70,11 @@ public class StallRecordTests
         scene.AssertEnded(first, StallAnswer.Abort);
     }
 
-    [Fact]
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
     [Rule("FLT-25")]
-    public void AfterAnAbortOfTheQueueStallsEndWithoutTheirRecords()
+    public void AfterAnAbortOfTheQueueStallsEndWithoutTheirRecords(bool disables)
     {
         using var scene = new StallScene();
         scene.Attach(1);
@@ -85,7 +87,8 @@ public class StallRecordTests
         uint second = StallWithoutRecord(port);
         Assert.Equal(EventQueueAbort, scene.Machine.Read(RegisterOffset.GERROR) & EventQueueAbort);
         scene.AssertNoneEnded();
-        scene.Send(Command.StallTerm(new StreamId(1)));
+        if (disables) scene.Machine.Enable(ControlBits.CommandQueue | ControlBits.EventQueue);
+        else scene.Send(Command.StallTerm(new StreamId(1)));
 
         Assert.Equal(
             [(first, StallAnswer.Abort), (second, StallAnswer.Abort)], scene.TakeEnds().OrderBy(end => end.Token & 0xffff));

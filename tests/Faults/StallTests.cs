@@ -14,6 +14,7 @@ public class StallTests
     [InlineData(false)]
     [InlineData(true)]
     [Rule("FLT-14")]
+    [Rule("EVT-30")]
     public void AStallGivesNoAnswerToTheClientAndIsRecordedWhateverRSays(bool record)
     {
         using var scene = new StallScene();

@@ -69,6 +69,8 @@ public class RegisterOffsetTests
     [Rule("RQ-37")]
     [Rule("PRI-20")]
     [Rule("SEC-25")]
+    [Rule("MAP-01")]
+    [Rule("MAP-10")]
     public void PagesZeroAndOneAreThoseOfTheArchitecture() =>
         AssertMap(typeof(RegisterOffset), string.Join("; ", Page0, SecureHalf, Page1, NotRegisters));
 

@@ -8,7 +8,7 @@ namespace Smmu.Fast.Tests.Formats;
 /// <remarks>Each row breaks features that have no contradiction by the changes it lists.</remarks>
 public class SmmuFeatureContradictionTests
 {
-    private static readonly SmmuFeatures Stage1 = SmmuFeatures.Default;
+    private static readonly SmmuFeatures Stage1 = SmmuFeatures.Stage1Only;
 
     // Both stages, every client service and every option of v3.4, with 128-bit descriptors and 56-bit addresses.
     private static readonly SmmuFeatures Full = Set(
@@ -112,7 +112,7 @@ public class SmmuFeatureContradictionTests
     public static TheoryData<string, SmmuFeatures> Addressing => new()
     {
         { "IDR5.OAS cannot be 52 bits in v3.0.", Set(SmmuFeatures.Wide, (ArchMinorRev, 0)) },
-        { "IDR5.OAS of 52 bits needs GRAN64K, DS or D128.", Set(SmmuFeatures.Wide, (GRAN64K, 0), (VAX, 0)) },
+        { "IDR5.OAS of 52 bits needs GRAN64K, DS or D128.", Set(SmmuFeatures.Wide, (GRAN64K, 0), (DS, 0), (VAX, 0)) },
         { "IDR5.OAS of 56 bits needs v3.4 and D128.", Set(Full, (D128, 0), (VAX, 1)) },
         { "IDR5.OAS of 56 bits needs v3.4 and D128.", Set(Full, (ArchMinorRev, 3)) },
         { "IDR5.GRAN4K must be 1 with IDR0.TTF[0].", Set(Stage1, (TTF, 3), (GRAN4K, 0)) },
@@ -144,6 +144,7 @@ public class SmmuFeatureContradictionTests
     [Rule("ID-23")]
     [Rule("ID-25")]
     [Rule("ID-28")]
+    [Rule("ID-30")]
     public void AChoiceOfTranslationThatCannotBeIsNamed(string sentence, SmmuFeatures broken) => AssertNames(sentence, broken);
 
     [Theory]
@@ -235,7 +236,7 @@ public class SmmuFeatureContradictionTests
     private static SmmuFeatures Set(SmmuFeatures features, params (SmmuFeatureField Field, ulong Value)[] changes) =>
         changes.Aggregate(features, static (changed, change) => changed.With(change.Field, change.Value));
 
-    // Default with reserved bits set, which no field reaches.
+    // Stage 1 alone with reserved bits set, which no field reaches.
     private static SmmuFeatures Raw(
         uint idr0 = 0, uint idr1 = 0, uint idr2 = 0, uint idr3 = 0, uint idr5 = 0, uint aidr = 0, uint idr6 = 0) =>
         SmmuFeatures.FromRaw(

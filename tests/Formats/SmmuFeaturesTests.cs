@@ -1,4 +1,5 @@
 using Smmu.Fast.Formats;
+using Smmu.Fast.Scenarios.Machines;
 using Smmu.Fast.Tests.Repository;
 
 namespace Smmu.Fast.Tests.Formats;
@@ -29,7 +30,8 @@ public class SmmuFeaturesTests
         ("Idr6", "[19:16] CMDQ_CONTROL_PAGE_LOG2NUMQ; [27:24] CMDQ_CONTROL_PAGE_LOG2NUMP"),
     ];
 
-    public static TheoryData<SmmuFeatures> Presets => [SmmuFeatures.Default, SmmuFeatures.Wide, SmmuFeatures.QemuVirt];
+    public static TheoryData<SmmuFeatures> Presets =>
+        [SmmuFeatures.Stage1Only, SmmuFeatures.Default, SmmuFeatures.Wide, SmmuFeatures.QemuVirt];
 
     [Fact]
     [Rule("ID-04")]
@@ -120,10 +122,46 @@ public class SmmuFeaturesTests
         preset.Check();
     }
 
+    [Theory]
+    [MemberData(nameof(Presets))]
+    [Rule("ID-08")]
+    [Rule("ID-30")]
+    [Rule("ID-63")]
+    public void NoPresetAnnouncesWhatIsNotModelled(SmmuFeatures preset)
+    {
+        const uint Reserved = 0xa000_0000;
+        using var machine = new GuestMachine(preset);
+
+        Assert.Equal(0u, machine.Read(RegisterOffset.IDR0) & Reserved);
+        Assert.Equal(0u, machine.Read(RegisterOffset.IDR4));
+        Assert.False(preset.BTM || preset.ATOS || preset.VATOS || preset.RME_IMPL || preset.DORMHINT);
+        Assert.False(preset.ECMDQ || preset.MPAM || preset.DPT || preset.D128 || preset.NS1ATS || preset.PBHA);
+        Assert.Equal(0, preset.TTF & 1);
+        Assert.NotEqual(3, preset.HTTU);
+        Assert.Equal(preset.STALL_MODEL == 0 ? 256 : 0, preset.STALL_MAX);
+    }
+
     [Fact]
-    public void DefaultAnnouncesStage1AloneAndNothingThatIsNotThere()
+    public void DefaultAnnouncesBothStagesAndNothingThatIsNotThere()
     {
         SmmuFeatures features = SmmuFeatures.Default;
+
+        Assert.Equal(0x088f_769bu, features.Idr0);   // HTTU 0b10, STALL_MODEL 0b00, TERM_MODEL 0; no ATOS, BTM.
+        Assert.Equal(0x0e73_9d10u, features.Idr1);
+        Assert.Equal(0u, features.Idr2);
+        Assert.Equal(0x0000_1734u, features.Idr3);
+        Assert.Equal(0u, features.Idr4);
+        Assert.Equal(0x0100_0075u, features.Idr5);
+        Assert.Equal((false, true, false), (features.PTWNNC, features.STT, features.E0PD));
+        Assert.Equal(2, features.Version);
+        Assert.Equal(48, features.OutputAddressBits);
+        Assert.Equal(48, features.VirtualAddressBits);
+    }
+
+    [Fact]
+    public void Stage1OnlyAnnouncesStage1AloneAndNothingThatIsNotThere()
+    {
+        SmmuFeatures features = SmmuFeatures.Stage1Only;
 
         Assert.Equal(0x0900_301au, features.Idr0);
         Assert.Equal(0x0e73_0010u, features.Idr1);
@@ -132,19 +170,20 @@ public class SmmuFeaturesTests
         Assert.Equal(0u, features.Idr4);
         Assert.Equal(0x0000_0075u, features.Idr5);
         Assert.Equal(2, features.Version);
-        Assert.Equal(48, features.OutputAddressBits);
-        Assert.Equal(48, features.VirtualAddressBits);
     }
 
     [Fact]
-    public void WideIsDefaultWith52BitAddresses()
+    public void WideIsDefaultWith52BitAddressesInAllGranules()
     {
         SmmuFeatures features = SmmuFeatures.Wide;
 
         Assert.Equal(52, features.OutputAddressBits);
         Assert.Equal(52, features.InputAddressBits);
         Assert.Equal(52, features.VirtualAddressBits);
-        Assert.Equal(SmmuFeatures.Default, features.With(SmmuFeatureField.OAS, 5).With(SmmuFeatureField.VAX, 0));
+        Assert.True(features.DS);
+        Assert.Equal(
+            SmmuFeatures.Default,
+            features.With(SmmuFeatureField.OAS, 5).With(SmmuFeatureField.VAX, 0).With(SmmuFeatureField.DS, 0));
     }
 
     [Fact]
@@ -167,7 +206,7 @@ public class SmmuFeaturesTests
     {
         const int arm = 0x43b;
         Assert.All(
-            [SmmuFeatures.Default, SmmuFeatures.Wide],
+            [SmmuFeatures.Stage1Only, SmmuFeatures.Default, SmmuFeatures.Wide],
             static features =>
             {
                 Assert.NotEqual(arm, features.Implementer);

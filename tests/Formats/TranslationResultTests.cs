@@ -51,15 +51,15 @@ public class TranslationResultTests
     }
 
     [Fact]
-    public void KeptTraitsMakeTheSameAnswerForAnotherAddress()
+    public void AKeptPayloadMakesTheSameAnswerForAnotherAddress()
     {
         var result = new TranslationResult(
             TranslationOutcome.Translated, 0x1000, 21, AccessPermissions.All, new MemoryAttributes(0x44, 2));
-        var other = new TranslationResult(0x1008, result.Traits);
+        var other = new TranslationResult(0x1008, result.Payload);
 
         Assert.Equal(0x1008UL, other.Address.Value);
         Assert.Equal(result.Attributes, other.Attributes);
         Assert.Equal(result.LeafSize, other.LeafSize);
-        Assert.Equal(result.Permissions, TranslationResult.PermissionsOf(other.Traits));
+        Assert.Equal(result.Permissions, TranslationResult.PermissionsOf(other.Payload));
     }
 }

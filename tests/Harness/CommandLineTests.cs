@@ -38,7 +38,7 @@ public sealed class CommandLineTests : IDisposable
     [Fact]
     public async Task JsonHoldsTheSameAnswer()
     {
-        var (code, output, _) = await Run("replay", "--json", Small(new SmallRecording { RegisterValue = 5 }));
+        var (code, output, _) = await Run("replay", "--json", "--mode", "port", Small(new SmallRecording { RegisterValue = 5 }));
         using var json = JsonDocument.Parse(output);
         var report = json.RootElement.GetProperty("files")[0].GetProperty("report");
 
@@ -50,27 +50,60 @@ public sealed class CommandLineTests : IDisposable
     }
 
     [Theory]
-    [InlineData(new string[0], true, false)]
-    [InlineData(new[] { "--no-caches" }, false, false)]
-    [InlineData(new[] { "--one-off", "--no-caches" }, false, true)]
-    public async Task TheSwitchesReachTheTarget(string[] switches, bool caches, bool oneOff)
+    [InlineData("port", true, false)]
+    [InlineData("port-uncached", false, false)]
+    [InlineData("one-off", true, true)]
+    [InlineData("one-off-uncached", false, true)]
+    public async Task AModeReachesTheTarget(string mode, bool caches, bool oneOff)
     {
-        await Run(["replay", Small(), .. switches]);
+        await Run("replay", Small(), "--mode", mode);
 
         Assert.Equal([new ReplayTargetOptions(caches, oneOff)], source.Options);
+    }
+
+    [Theory]
+    [InlineData]
+    [InlineData("--mode", "all")]
+    public async Task EveryModeIsReplayedUnlessOneIsNamed(params string[] switches)
+    {
+        var (code, output, _) = await Run(["replay", Small(new SmallRecording { OutputAddress = 0xabc000 }), .. switches]);
+
+        Assert.Equal(CommandLine.Differ, code);
+        Assert.Equal(ReplayTargetOptions.Modes, source.Options);
+        Assert.Matches(@"\| measure +\| +port \| +port-uncached \| +one-off \| +one-off-uncached \|", output);
+        Assert.Matches(@"\| small.smr +\| one-off-uncached +\| +4 \| +1 \|", output);
+        Assert.Matches(@"\| total +\| +\| +16 \| +4 \|", output);
     }
 
     [Fact]
     public async Task NoFileMeansTheShippedOnes()
     {
-        var (code, output, error) = await Run("replay", "--json");
+        var (code, output, error) = await Run("replay", "--json", "--max-differences", "0");
         using var json = JsonDocument.Parse(output);
+        var files = json.RootElement.GetProperty("files").EnumerateArray().Select(file => (
+            File: file.GetProperty("report").GetProperty("file").GetString()!,
+            Mode: file.GetProperty("mode").GetString()!,
+            Differs: file.GetProperty("report").GetProperty("differences").GetInt64() != 0)).ToList();
+        string[] names =
+        [
+            "nested_visible.smr.zst", "visible.smr.zst", "visible_vfio.smr.zst", "visible.snap.zst", "visible_vfio.snap.zst",
+        ];
 
-        Assert.Equal((CommandLine.Agree, ""), (code, error));
+        // The miniature has no stage 2.
+        Assert.Equal((CommandLine.Differ, ""), (code, error));
         Assert.Equal(
-            ["visible.smr.zst", "visible_vfio.smr.zst", "visible.snap.zst", "visible_vfio.snap.zst"],
-            json.RootElement.GetProperty("files").EnumerateArray()
-                .Select(file => file.GetProperty("report").GetProperty("file").GetString()!));
+            names.SelectMany(name => ReplayTargetOptions.Modes.Select(mode => (name, mode.Mode, name == names[0]))), files);
+    }
+
+    [Theory]
+    [InlineData(true, false, "--strict")]
+    [InlineData(true, true)]
+    [InlineData(false, false)]
+    public async Task OnlyAStrictReplayHoldsTheTargetToTheArchitecture(bool departs, bool tolerates, params string[] switches)
+    {
+        await Run(["replay", Small(new SmallRecording { HasReservedRange = departs }), "--mode", "port", .. switches]);
+
+        Assert.Equal([new ReplayTargetOptions(TolerateReservedRange: tolerates)], source.Options);
     }
 
     [Theory]
@@ -79,6 +112,8 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("replay", "")]
     [InlineData("replay", "a\0b")]
     [InlineData("replay", "--nonsense")]
+    [InlineData("replay", "--mode", "nonsense")]
+    [InlineData("replay", "--mode")]
     [InlineData("replay", "--max-differences", "-1")]
     [InlineData("replay", "--max-differences", "0x")]
     [InlineData("replay", "--max-differences")]

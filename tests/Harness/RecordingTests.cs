@@ -126,7 +126,7 @@ public class RecordingTests
         string sums = File.ReadAllText(Path.Combine(folder, "SHA256SUMS"));
 
         Assert.All(ShippedRecordings.Find(), path => Assert.Contains(Path.GetFileName(path), sums, StringComparison.Ordinal));
-        Assert.Equal(4, ShippedRecordings.Find().Count);
+        Assert.Equal(5, ShippedRecordings.Find().Count);
     }
 
     [Fact]

@@ -49,6 +49,9 @@ internal sealed record SmallRecording
 
     public ulong CommandWord { get; init; } = 0x46;
 
+    /// <summary>The first command is an invalidation whose granule comes with neither a range nor a level.</summary>
+    public bool HasReservedRange { get; init; }
+
     public bool HasSecondCommand { get; init; } = true;
 
     public bool HasCommandError { get; init; }
@@ -93,9 +96,11 @@ internal sealed record SmallRecording
 
     private void RunCommands(RecordingWriter writer)
     {
-        writer.AddMemory(Commands, 0x30, 0, 0x46, 0);
+        ulong first = HasReservedRange ? 0x12u : 0x30u;
+        ulong granule = HasReservedRange ? 1UL << 10 : 0;
+        writer.AddMemory(Commands, first, granule, 0x46, 0);
         Store(writer, 0x98, 4, 2);
-        writer.AddCommand(Commands, 0x30, 0);
+        writer.AddCommand(Commands, first, granule);
         if (HasSecondCommand) writer.AddCommand(Commands + 16, CommandWord, 0);
         if (HasCommandError) writer.Add(RecordType.CommandError, [1]);
         writer.AddRegisterAccess(RecordType.RegisterRead, 0x9c, 4, 2);

@@ -101,6 +101,67 @@ public class CommandQueueOnTheBusTests
     }
 
     [Fact]
+    [Rule("QUE-10")]
+    [Rule("QUE-17")]
+    [Rule("CTL-11")]
+    [Rule("CTL-39")]
+    [Rule("RQ-19")]
+    [Rule("RQ-27")]
+    public void ADisableIsAcknowledgedAndRegistersAreOpenWhenTheReadOfACommandIsOver()
+    {
+        const uint CommandQueue = 8;
+        var bus = new HookedBus();
+        using var machine = new CommandMachine(log2: 3, HookedBus.Base, bus);
+        machine.StoreMarks(2);
+        ulong queueBase = machine.Machine.Smmu.ReadRegister64(RegisterOffset.CMDQ_BASE);
+        uint inside = 0;
+        bus.AfterRead = place =>
+        {
+            if (place != 16) return true;
+            machine.Enable(false);
+            inside = machine.Machine.Read(RegisterOffset.CR0ACK);
+            machine.Machine.Smmu.WriteRegister64(RegisterOffset.CMDQ_BASE, 4);
+            machine.Machine.Write(RegisterOffset.CMDQ_CONS, 5);
+            machine.Machine.Write(RegisterOffset.CR1, 0x3f);
+            return true;
+        };
+        machine.Enable();
+
+        machine.Publish(2);
+
+        Assert.Equal((CommandQueue, 0u), (inside, machine.Machine.Read(RegisterOffset.CR0ACK)));
+        Assert.Equal((1u, 0b01u), (machine.Consumer, machine.MarksOf(2)));
+        Assert.Equal(queueBase, machine.Machine.Smmu.ReadRegister64(RegisterOffset.CMDQ_BASE));
+        Assert.Equal(0u, machine.Machine.Read(RegisterOffset.CR1));
+        machine.Machine.Write(RegisterOffset.CMDQ_CONS, 5);
+        Assert.Equal(5u, machine.Consumer);
+    }
+
+    [Fact]
+    public void AReadThatTheHostBreaksOffOrAResetOvertakesHoldsNoAcknowledgeUp()
+    {
+        var bus = new HookedBus();
+        using var machine = new CommandMachine(log2: 3, HookedBus.Base, bus);
+        machine.StoreMarks(1);
+        machine.Enable();
+        bus.AfterRead = _ => throw new InvalidOperationException("The host breaks off.");
+        Assert.Throws<InvalidOperationException>(() => machine.Publish(1));
+        bus.AfterRead = null;
+        machine.Enable(false);
+        Assert.Equal(0u, machine.Machine.Read(RegisterOffset.CR0ACK));
+
+        uint inside = uint.MaxValue;
+        bus.AfterRead = _ =>
+        {
+            machine.Machine.Smmu.Reset();
+            inside = machine.Machine.Read(RegisterOffset.CR0ACK);
+            return true;
+        };
+        machine.Enable();
+        Assert.Equal((0u, 0u), (inside, machine.Machine.Read(RegisterOffset.CR0ACK)));
+    }
+
+    [Fact]
     [Rule("RQ-30")]
     public void HostThatPublishesMoreWithEachFetchGetsItsThreadBack()
     {

@@ -6,6 +6,7 @@ using Smmu.Fast.Foundation;
 using Smmu.Fast.Memory;
 using Smmu.Fast.Queues;
 using Smmu.Fast.Tests.Repository;
+using Smmu.Fast.Streams;
 using Smmu.Fast.Tlbs;
 
 namespace Smmu.Fast.Tests.Queues;
@@ -111,12 +112,12 @@ public class CommandQueueTests
     {
         using var memory = new GuestMemory();
         memory.AddOwned(0, GuestMemory.PageBytes);
-        using var stamps = new NativeBlock(InvalidationStamps.SizeBytes);
         using var slots = new NativeBlock(EpochSlot.SizeBytes, EpochSlot.SizeBytes);
-        using var tlb = new SharedTlb(16);
         var features = SmmuFeatures.Default;
+        using var caches = new TranslationCaches(features, tlbEntries: 16, walkCacheEntries: 16);
+        using var dates = new ConfigurationDates();
         var reader = new CommandQueueReader(memory, largestLog2: 3, outputBits: 48);
-        var context = new CommandContext(features, (InvalidationStamps*)stamps.Pointer, tlb, new StallTable(features));
+        var context = new CommandContext(features, caches, dates, new StallTable(features));
         var events = new EventQueueWriter(memory, largestLog2: 3, outputBits: 48);
         var epoch = new TranslationEpoch((EpochSlot*)slots.Pointer, 1);
         var consumer = new CommandConsumer(reader, context, epoch, events);
@@ -285,7 +286,7 @@ public class CommandQueueTests
     [InlineData(3, 0)]
     public void FullQueueThatGetsRoomWakesThoseWhoWaitForIt(uint commands, int expected)
     {
-        using var machine = new CommandMachine(log2: 2, features: SmmuFeatures.Default.With(SmmuFeatureField.SEV, 1));
+        using var machine = new CommandMachine(log2: 2);
         for (int slot = 0; slot < 4; slot++) machine.Store(slot, Command.CfgiAll());
         var consumers = new List<uint>();
         machine.Machine.Smmu.InterruptRaised += line =>
@@ -306,7 +307,7 @@ public class CommandQueueTests
     [Rule("QUE-21")]
     public void NobodyIsWokenWithoutWakeUpEvents()
     {
-        using var machine = new CommandMachine(log2: 2);
+        using var machine = new CommandMachine(log2: 2, features: SmmuFeatures.Stage1Only);
         for (int slot = 0; slot < 4; slot++) machine.Store(slot, Command.CfgiAll());
         machine.Machine.Smmu.InterruptRaised += line => Assert.Fail($"{line} was raised.");
         machine.Enable();

@@ -62,6 +62,7 @@ public class EventQueueOnTheBusTests
     [Fact]
     [Rule("QUE-26")]
     [Rule("QUE-22")]
+    [Rule("RQ-40")]
     public void OverflowDoesNotShowBeforeTheProducerShowsTheQueueAsFull()
     {
         var bus = new HookedBus();
@@ -78,6 +79,25 @@ public class EventQueueOnTheBusTests
 
         Assert.Equal(0u, producerInside);
         Assert.Equal((FaultingMachine.OverflowFlag | 1, 0x1000ul), (machine.Producer, machine.AddressIn(0)));
+    }
+
+    [Fact]
+    [Rule("RQ-40")]
+    public void OverflowBehindARecordUnderWayLeavesAFlagThatIsNotAcknowledged()
+    {
+        var bus = new HookedBus();
+        using var machine = new FaultingMachine(log2: 0, HookedBus.Base, bus);
+        machine.Fault(0x1000, 0x2000);
+        machine.WriteConsumer(1);   // Makes room, and leaves OVACKFLG at 0.
+        bus.BeforeWrite = _ =>
+        {
+            machine.Fault(0x4000);   // No slot is left.
+            return true;
+        };
+
+        machine.Fault(0x3000);
+
+        Assert.Equal((FaultingMachine.OverflowFlag, 0x3000ul), (machine.Producer, machine.AddressIn(0)));
     }
 
     [Fact]

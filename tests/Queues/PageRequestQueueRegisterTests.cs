@@ -7,16 +7,11 @@ namespace Smmu.Fast.Tests.Queues;
 /// <summary>Registers of the PRI queue (IHI 0070, 6.3.33 to 6.3.36, 6.3.97 and 6.3.98).</summary>
 public class PageRequestQueueRegisterTests
 {
-    private static readonly SmmuFeatures WithPageRequests = SmmuFeatures.Default
-        .With(SmmuFeatureField.ATS, 1)
-        .With(SmmuFeatureField.PRI, 1)
-        .With(SmmuFeatureField.PRIQS, 19);
-
     [Fact]
     [Rule("RQ-24")]
     public void WithoutPageRequestsTheRegistersAreReserved()
     {
-        using var machine = new GuestMachine();
+        using var machine = new GuestMachine(SmmuFeatures.Stage1Only);
 
         for (uint offset = 0xc0; offset <= 0xdc; offset += 4) Assert.Equal(0u, WriteAndRead(machine, offset));
         Assert.Equal(0u, WriteAndRead(machine, 0x100c8));
@@ -31,7 +26,7 @@ public class PageRequestQueueRegisterTests
     [Rule("RQ-43")]
     public void IndexRegistersHoldIndexAndOverflowFlag()
     {
-        using var machine = new GuestMachine(WithPageRequests);
+        using var machine = new GuestMachine(SmmuFeatures.Default);
         machine.Smmu.WriteRegister64(RegisterOffset.PRIQ_BASE, 0x4000_0000 | 19);
 
         Assert.Equal(0x800f_ffffu, WriteAndRead(machine, 0x100c8));
@@ -43,7 +38,7 @@ public class PageRequestQueueRegisterTests
     [Rule("QUE-11")]
     public void ProducerIsFixedWhileTheQueueIsEnabledAndTheConsumerIsNot()
     {
-        using var machine = new GuestMachine(WithPageRequests);
+        using var machine = new GuestMachine(SmmuFeatures.Default);
         machine.Smmu.WriteRegister64(RegisterOffset.PRIQ_BASE, 0x4000_0000 | 8);
         machine.Write(RegisterOffset.PRIQ_PROD, 1);
 
@@ -62,7 +57,7 @@ public class PageRequestQueueRegisterTests
     [Rule("QUE-09")]
     public void ProducerReadsZeroAboveTheWrapFlag()
     {
-        using var machine = new GuestMachine(WithPageRequests);
+        using var machine = new GuestMachine(SmmuFeatures.Default);
         machine.Smmu.WriteRegister64(RegisterOffset.PRIQ_BASE, 0x4000_0000 | 3);
 
         Assert.Equal(0x8000_000fu, WriteAndRead(machine, RegisterOffset.PRIQ_PROD));

@@ -7,6 +7,7 @@ using Smmu.Fast.Memory;
 using Smmu.Fast.Queues;
 using Smmu.Fast.Scenarios.Machines;
 using Smmu.Fast.Tests.Repository;
+using Smmu.Fast.Streams;
 using Smmu.Fast.Tlbs;
 
 namespace Smmu.Fast.Tests.Registers;
@@ -63,12 +64,12 @@ public sealed class CommandErrorTests : IDisposable
         memory.AddOwned(0, GuestMemory.PageBytes);
         memory.Write(0, [0xff]);
         using var slots = new NativeBlock(EpochSlot.SizeBytes, EpochSlot.SizeBytes);
-        using var tlb = new SharedTlb(16);
-        var stamps = new InvalidationStamps { Any = 1, Translations = 1, Tables = 1, Configuration = 1 };
+        using var caches = new TranslationCaches(SmmuFeatures.Default, tlbEntries: 16, walkCacheEntries: 16);
+        using var dates = new ConfigurationDates();
         var reader = new CommandQueueReader(memory, largestLog2: 8, outputBits: 48);
         var consumer = new CommandConsumer(
             reader,
-            new CommandContext(SmmuFeatures.Default, &stamps, tlb, new StallTable(SmmuFeatures.Default)),
+            new CommandContext(SmmuFeatures.Default, caches, dates, new StallTable(SmmuFeatures.Default)),
             new TranslationEpoch((EpochSlot*)slots.Pointer, 1),
             new EventQueueWriter(memory, largestLog2: 8, outputBits: 48));
         consumer.SetEnabled(true);

@@ -159,6 +159,7 @@ public sealed class GlobalBypassTests : IDisposable
     [InlineData(0x3015u, 0x44, 2)]   // Normal Non-cacheable is Outer Shareable whatever SHCFG says.
     [InlineData(0x3011u, 0x04, 2)]   // Device-nGnRE as well.
     [InlineData(0x3a00u, 0xdd, 3)]   // Write allocation alone, not transient.
+    [Rule("CTL-19")]
     [Rule("CTL-52")]
     [Rule("EN-07")]
     [Rule("EN-17")]
@@ -171,6 +172,7 @@ public sealed class GlobalBypassTests : IDisposable
     [Fact]
     [Rule("CTL-53")]
     [Rule("EN-18")]
+    [Rule("ID-37")]
     public void WithoutTypeOverridesTheIncomingAttributesPass()
     {
         using var plain = new GuestMachine(SmmuFeatures.Default.With(SmmuFeatureField.ATTR_TYPES_OVR, 0));

@@ -29,6 +29,7 @@ public sealed class MessageInterruptTests : IDisposable
     [Rule("INT-04")]
     [Rule("IRQ-19")]
     [Rule("IRQ-22")]
+    [Rule("ID-15")]
     public void AMessageIsOneAlignedLittleEndianWord(uint configuration, InterruptEnables source)
     {
         machine.PointMsi(configuration, Doorbell | 3, 0x1234_5678);

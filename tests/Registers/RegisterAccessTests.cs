@@ -11,7 +11,7 @@ public sealed class RegisterAccessTests : IDisposable
     private const ulong OtherPattern = 0x4fed_cba9_8765_432c;
     private const ulong LowHalf = uint.MaxValue;
 
-    private readonly GuestMachine machine = new(Scenes.WithPageRequests);
+    private readonly GuestMachine machine = new(SmmuFeatures.Default);
 
     public void Dispose() => machine.Dispose();
 
@@ -123,6 +123,8 @@ public sealed class RegisterAccessTests : IDisposable
 
     [Fact]
     [Rule("ACC-15")]
+    [Rule("SEC-02")]
+    [Rule("SECSTATE-01")]
     public void SecureRegistersOfADeviceWithoutSecureStateReadZeroAndIgnoreWrites()
     {
         Assert.DoesNotContain(RegisterMap.Words, offset => offset is >= RegisterOffset.SecureHalf and < RegisterOffset.Page1);
@@ -134,6 +136,7 @@ public sealed class RegisterAccessTests : IDisposable
     [InlineData(0x4000_0000u)]
     [InlineData(0xffff_fff8u)]
     [Rule("ACC-07")]
+    [Rule("MAP-01")]
     public void PagesThatAreAbsentReadZeroAndIgnoreWrites(uint offset)
     {
         FillRegisters();
@@ -148,6 +151,7 @@ public sealed class RegisterAccessTests : IDisposable
     [Theory]
     [MemberData(nameof(RegisterMap.AliasCases), MemberType = typeof(RegisterMap))]
     [Rule("ACC-09")]
+    [Rule("MAP-10")]
     public void IndexRegistersOfPage1ShowOnPage0AsWell(uint offset, uint alias)
     {
         GiveQueuesTheirLargestSize();
@@ -159,6 +163,7 @@ public sealed class RegisterAccessTests : IDisposable
 
     [Fact]
     [Rule("ACC-12")]
+    [Rule("ID-02")]
     public void ReadOnlyRegistersDropWrites()
     {
         machine.Write(RegisterOffset.CR0, (uint)ControlBits.EventQueue);
@@ -173,6 +178,30 @@ public sealed class RegisterAccessTests : IDisposable
         Assert.Equal(before, machine.ReadAllRegisters());
         Assert.Equal(4u, machine.Read(RegisterOffset.CR0ACK));
         Assert.Equal(4u, machine.Read(RegisterOffset.IRQ_CTRLACK));
+    }
+
+    [Fact]
+    [Rule("ID-01")]
+    [Rule("ID-02")]
+    public void IdentificationKeepsItsValueWhateverHappens()
+    {
+        uint[] first = Identification();
+        machine.SetUpCommandQueue();
+        machine.SetUpEventQueue();
+        machine.Start();
+        Assert.Equal(first, Identification());
+        machine.CauseEvent();
+        machine.Submit(Scenes.IllegalCommand);
+        for (uint offset = RegisterOffset.IDR0; offset <= RegisterOffset.AIDR; offset += 4) machine.Write(offset, ~first[offset / 4]);
+        Assert.Equal(first, Identification());
+        Assert.Equal(GlobalErrors.CMDQ_ERR, machine.ActiveErrors());   // The illegal command alone is one.
+        machine.Enable(ControlBits.None);
+        Assert.Equal(first, Identification());
+        machine.Smmu.Reset();
+        Assert.Equal(first, Identification());
+        Assert.Equal(machine.Smmu.Features.Idr5, first[RegisterOffset.IDR5 / 4]);
+
+        uint[] Identification() => machine.ReadAllRegisters()[..((int)RegisterOffset.AIDR / 4 + 1)];
     }
 
     private void AssertEmpty(uint from, uint to)

@@ -16,7 +16,7 @@ public class RegisterFieldTests
     [Rule("IRQ-19")]
     public void OnlyDefinedBitsOf64BitRegistersCanBeSet(uint offset, ulong bits)
     {
-        using var machine = new GuestMachine(Scenes.WithPageRequests);
+        using var machine = new GuestMachine(SmmuFeatures.Default);
         machine.WriteWhole(offset, ulong.MaxValue);
         Assert.Equal(bits, machine.ReadWhole(offset));
     }
@@ -29,7 +29,7 @@ public class RegisterFieldTests
     [Rule("CTL-35")]
     public void OnlyDefinedBitsOf32BitRegistersCanBeSet(uint offset, uint bits)
     {
-        using var machine = new GuestMachine(Scenes.WithPageRequests);
+        using var machine = new GuestMachine(SmmuFeatures.Default);
         machine.WriteWhole(RegisterOffset.CMDQ_BASE, 19);
         machine.WriteWhole(RegisterOffset.EVENTQ_BASE, 19);
         machine.WriteWhole(RegisterOffset.PRIQ_BASE, 19);
@@ -74,7 +74,7 @@ public class RegisterFieldTests
     [Rule("ACC-10")]
     public void TheMainControlHasTheBitsOfItsFeaturesAndAcknowledgesNoOthers(uint bits, params SmmuFeatureField[] present)
     {
-        using var machine = new GuestMachine(With(SmmuFeatures.Default, present));
+        using var machine = new GuestMachine(With(SmmuFeatures.Stage1Only, present));
         machine.Write(RegisterOffset.CR0, uint.MaxValue);
         Assert.Equal(bits, machine.Read(RegisterOffset.CR0));
         Assert.Equal(bits, machine.Read(RegisterOffset.CR0ACK));
@@ -91,7 +91,7 @@ public class RegisterFieldTests
     [Rule("ACC-10")]
     public void TheStreamControlHasTheBitsOfItsFeatures(uint bits, params SmmuFeatureField[] present)
     {
-        using var machine = new GuestMachine(With(SmmuFeatures.Default, present));
+        using var machine = new GuestMachine(With(SmmuFeatures.Stage1Only, present));
         machine.Write(RegisterOffset.CR2, uint.MaxValue);
         Assert.Equal(bits, machine.Read(RegisterOffset.CR2));
     }
@@ -104,7 +104,7 @@ public class RegisterFieldTests
     [Rule("IRQ-02")]
     public void TheInterruptControlHasABitForEachSourceAndAcknowledgesIt(uint bits, params SmmuFeatureField[] present)
     {
-        using var machine = new GuestMachine(With(SmmuFeatures.Default, present));
+        using var machine = new GuestMachine(With(SmmuFeatures.Stage1Only, present));
         machine.Write(RegisterOffset.IRQ_CTRL, uint.MaxValue);
         Assert.Equal(bits, machine.Read(RegisterOffset.IRQ_CTRL));
         Assert.Equal(bits, machine.Read(RegisterOffset.IRQ_CTRLACK));
@@ -121,7 +121,7 @@ public class RegisterFieldTests
     [Rule("ACC-11")]
     public void RegistersOfThePageRequestQueueAreAbsentWithoutIt()
     {
-        using var machine = new GuestMachine();
+        using var machine = new GuestMachine(SmmuFeatures.Stage1Only);
         AssertAbsent(
             machine,
             [
@@ -138,9 +138,10 @@ public class RegisterFieldTests
     [Rule("INT-05")]
     [Rule("IRQ-20")]
     [Rule("IRQ-29")]
+    [Rule("ID-15")]
     public void MessageRegistersAreAbsentWithoutMsisButForTheLastFlagOfPageRequests()
     {
-        using var machine = new GuestMachine(Scenes.WithPageRequests.With(SmmuFeatureField.MSI, 0));
+        using var machine = new GuestMachine(SmmuFeatures.Default.With(SmmuFeatureField.MSI, 0));
         AssertAbsent(
             machine,
             [
@@ -170,7 +171,7 @@ public class RegisterFieldTests
     public void AddressesHaveNoBitsAboveTheOutputSize(uint offset, ulong bits)
     {
         const ulong AllocateHint = 1UL << 62;
-        using var machine = new GuestMachine(Scenes.WithPageRequests.With(SmmuFeatureField.OAS, 0));
+        using var machine = new GuestMachine(SmmuFeatures.Default.With(SmmuFeatureField.OAS, 0));
         machine.WriteWhole(offset, ulong.MaxValue);
         Assert.Equal(bits & (uint.MaxValue | AllocateHint), machine.ReadWhole(offset));
     }

@@ -35,7 +35,7 @@ public class RegisterGuardTests
     public void AGuardedRegisterIgnoresWritesWhileItsEnableIsSet(uint offset, uint guard)
     {
         const uint Everything = Smmu | PageRequests | Events | Commands;
-        using var machine = new GuestMachine(Scenes.WithPageRequests);
+        using var machine = new GuestMachine(SmmuFeatures.Default);
         GiveQueuesRoom(machine);
         machine.Write(offset, 0x42);
         uint kept = machine.Read(offset);
@@ -62,7 +62,7 @@ public class RegisterGuardTests
     [Rule("EN-19")]
     public void TableAndQueueAttributesAreGuardedByTheirUsers(uint enabled, uint writable)
     {
-        using var machine = new GuestMachine(Scenes.WithPageRequests);
+        using var machine = new GuestMachine(SmmuFeatures.Default);
         machine.Write(RegisterOffset.CR0, enabled);
         machine.Write(RegisterOffset.CR1, uint.MaxValue);
         Assert.Equal(writable, machine.Read(RegisterOffset.CR1));
@@ -79,7 +79,7 @@ public class RegisterGuardTests
     [Rule("CTL-16")]
     public void ClearingTheSmmuAloneLeavesThePageRequestQueueGuardedAndAcknowledged()
     {
-        using var machine = new GuestMachine(Scenes.WithPageRequests);
+        using var machine = new GuestMachine(SmmuFeatures.Default);
         machine.Write(RegisterOffset.CR0, Smmu | PageRequests);
         machine.Write(RegisterOffset.CR0, PageRequests);
         machine.WriteWhole(RegisterOffset.PRIQ_BASE, 0x1000);
@@ -108,7 +108,7 @@ public class RegisterGuardTests
     {
         const InterruptEnables Everything =
             InterruptEnables.GERROR_IRQEN | InterruptEnables.EVENTQ_IRQEN | InterruptEnables.PRIQ_IRQEN;
-        using var machine = new GuestMachine(Scenes.WithPageRequests);
+        using var machine = new GuestMachine(SmmuFeatures.Default);
         machine.Write(offset, 0x14);
         machine.EnableInterrupts(source);
         machine.Write(offset, 0x28);

@@ -21,7 +21,7 @@ internal static class RegisterMap
     public static IReadOnlyList<(uint Offset, uint Bits)> Narrow { get; } =
     [
         (RegisterOffset.CR1, 0xfff),
-        (RegisterOffset.CR2, 0x2),
+        (RegisterOffset.CR2, 0xb),
         (RegisterOffset.GERRORN, 0xfd),
         (RegisterOffset.GERROR_IRQ_CFG1, 0xffff_ffff),
         (RegisterOffset.GERROR_IRQ_CFG2, 0x3f),

@@ -13,12 +13,6 @@ internal static class Scenes
     /// <summary>A command that no SMMU has.</summary>
     public static readonly Command IllegalCommand = new(0xff, 0);
 
-    /// <summary>The default features with the registers of ATS and PRI.</summary>
-    public static SmmuFeatures WithPageRequests { get; } = SmmuFeatures.Default
-        .With(SmmuFeatureField.ATS, 1)
-        .With(SmmuFeatureField.PRI, 1)
-        .With(SmmuFeatureField.PRIQS, 19);
-
     /// <summary>The default features without MSIs.</summary>
     public static SmmuFeatures WithoutMsi { get; } = SmmuFeatures.Default.With(SmmuFeatureField.MSI, 0);
 

@@ -67,8 +67,7 @@ public sealed class SmmuEnableTests : IDisposable
         const ulong HypervisorWorld = 0b10;
         const ulong FourKiB = 0b10;
         const ulong HighHalf = 0xffff_0000_0000_0000;
-        using var hypervisor = new GuestMachine(
-            SmmuFeatures.Default.With(SmmuFeatureField.S2P, 1).With(SmmuFeatureField.Hyp, 1));
+        using var hypervisor = new GuestMachine();
         var space = new Stage1Space(hypervisor, asid: 1);
         space.Map(Page, 0x4100_0000);
         hypervisor.SetUpStreamTable();
@@ -186,9 +185,10 @@ public sealed class SmmuEnableTests : IDisposable
     [Fact]
     [Rule("CTL-27")]
     [Rule("EN-08")]
+    [Rule("HTTU-27")]
     public void NoFlagIsUpdatedWhileTranslationIsOff()
     {
-        using var updating = new GuestMachine(SmmuFeatures.Default.With(SmmuFeatureField.HTTU, 2));
+        using var updating = new GuestMachine();
         const ulong Accessed = 1UL << 10;
         var space = new Stage1Space(updating, asid: 1);
         space.Map(Page, 0x4100_0000, Stage1Space.ReadWrite & ~Accessed);
@@ -211,7 +211,7 @@ public sealed class SmmuEnableTests : IDisposable
     [Rule("CTL-26")]
     public void CommandsForClientsAreConsumedWithoutErrorWhileTranslationIsOff()
     {
-        using var client = new GuestMachine(Scenes.WithPageRequests);
+        using var client = new GuestMachine(SmmuFeatures.Default);
         client.SetUpCommandQueue();
         client.Enable(ControlBits.CommandQueue);
         client.SubmitAndSync(

@@ -13,12 +13,7 @@ public sealed class VmidWildcardTests : IDisposable
     private const ushort Family = 0x20;
     private const int WildcardShift = 6;
 
-    private static readonly SmmuFeatures Features = SmmuFeatures.Default
-        .With(SmmuFeatureField.S2P, 1)
-        .With(SmmuFeatureField.VMW, 1)
-        .With(SmmuFeatureField.VMID16, 1);
-
-    private readonly GuestMachine machine = new(Features);
+    private readonly GuestMachine machine = new();
     private readonly Dictionary<ushort, Stage1Space> spaces = [];
 
     public void Dispose() => machine.Dispose();

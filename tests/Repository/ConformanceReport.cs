@@ -31,9 +31,10 @@ internal sealed class ConformanceReport(RuleCatalogue catalogue, IReadOnlyList<R
         }
     }
 
-    /// <summary>Ids of the chapter's core rules that no test shows and that are not exempt, in the order of the table.</summary>
-    public IEnumerable<string> CoreRulesNotShown(string chapter) => catalogue.Rules
-        .Where(rule => rule.Chapter == chapter && rule.Level == RuleLevel.Core && !testsOf.Contains(rule.Id) && !exempt.ContainsKey(rule.Id))
+    /// <summary>Ids of the rules of a level, in a chapter or all, that no test shows and that are not exempt.</summary>
+    public IEnumerable<string> RulesNotShown(RuleLevel level, string? chapter = null) => catalogue.Rules
+        .Where(rule => rule.Level == level && (chapter == null || rule.Chapter == chapter))
+        .Where(rule => !testsOf.Contains(rule.Id) && !exempt.ContainsKey(rule.Id))
         .Select(rule => rule.Id);
 
     /// <summary>The whole of tests/CONFORMANCE.md: the same text for the same rules and tags.</summary>
@@ -68,7 +69,7 @@ internal sealed class ConformanceReport(RuleCatalogue catalogue, IReadOnlyList<R
     private void AppendChapter(StringBuilder text, string chapter, IReadOnlyList<ConformanceRule> rules)
     {
         var shown = rules.Where(rule => testsOf.Contains(rule.Id)).ToList();
-        var missing = CoreRulesNotShown(chapter).ToList();
+        var missing = RulesNotShown(RuleLevel.Core, chapter).ToList();
         var exempted = rules.Where(rule => exempt.ContainsKey(rule.Id)).Select(rule => rule.Id).ToList();
         if (shown.Count + missing.Count + exempted.Count == 0) return;
 

@@ -30,7 +30,7 @@ public class ConformanceReportTests
         var report = ReportOf([Good with { IsRun = false }]);
 
         Assert.Contains(Good.Test, Assert.Single(report.Problems()), StringComparison.Ordinal);
-        Assert.Equal(["Q-01", "Q-02"], report.CoreRulesNotShown("queues"));
+        Assert.Equal(["Q-01", "Q-02"], report.RulesNotShown(RuleLevel.Core, "queues"));
     }
 
     [Fact]
@@ -48,8 +48,8 @@ public class ConformanceReportTests
     [Fact]
     public void OnlyCoreRulesThatAreNeitherShownNorExemptAreMissing()
     {
-        Assert.Equal(["Q-02"], ReportOf([Good]).CoreRulesNotShown("queues"));
-        Assert.Empty(ReportOf([Good], "| Q-02 | Cannot be seen. |").CoreRulesNotShown("queues"));
+        Assert.Equal(["Q-02"], ReportOf([Good]).RulesNotShown(RuleLevel.Core, "queues"));
+        Assert.Empty(ReportOf([Good], "| Q-02 | Cannot be seen. |").RulesNotShown(RuleLevel.Core, "queues"));
     }
 
     [Fact]

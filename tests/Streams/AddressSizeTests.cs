@@ -82,6 +82,7 @@ public class AddressSizeTests
     [Fact]
     [Rule("ASZ-07")]
     [Rule("ADS-06")]
+    [Rule("W2-16")]
     public void AnAddressWithinIasButBeyondStage2IsAStage2TranslationFault()
     {
         using var scene = new StreamScene();
@@ -129,6 +130,21 @@ public class AddressSizeTests
         Assert.True(scene.AssertFaults(EventType.AddressSize, 2, 0x1000).S2);
         Assert.Equal((TranslationOutcome.Faulted, EventType.AddressSize), OutcomeOf(scene.Access(3, 0x1000)));
         scene.AssertNoEvent();
+    }
+
+    [Fact]
+    [Rule("ASZ-11")]
+    public void WhatIsKnownOfTheFirstPartOfABlockIsNotUsedBeyondTheOutputSize()
+    {
+        using var scene = new StreamScene(Everything.With(SmmuFeatureField.OAS, 6));
+        var space = new Stage1Space(scene.Machine, asid: 1, sizeOffset: 16, granuleLog2: 16);
+        space.Map(0, 0, level: 1);   // 4 TiB.
+        scene.SetStream(1, Entries.Stage1(scene.NewContext(space.Descriptor().With(ContextDescriptorField.IPS, 2))));
+
+        Assert.Equal(1UL << 40, scene.AssertReaches(0x1000, 1, 0x1000).LeafSize);
+        scene.AssertReaches(0xff_ffff_ffff, 1, 0xff_ffff_ffff);
+        Assert.Equal(1UL, scene.Machine.Smmu.GetStatistics().TlbHits);
+        scene.AssertFaults(EventType.AddressSize, 1, 1UL << 40);
     }
 
     [Fact]

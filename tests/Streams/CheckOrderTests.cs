@@ -27,6 +27,9 @@ public class CheckOrderTests
         var machine = scene.Machine;
         ulong level1 = machine.Allocate(4096);
         ulong level2 = machine.Allocate(64 << 6, 64 << 6);
+        scene.UseTable(Nowhere, 0);   // The table has stream 0 alone, and reading it would abort.
+        AssertFirst(EventType.BadStreamId, substream: 99);
+
         scene.UseTable(level1, 8 | (6 << 6) | (1 << 16));
         AssertFirst(EventType.BadStreamId, substream: 99);
 

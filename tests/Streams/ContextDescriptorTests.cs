@@ -157,6 +157,7 @@ public class ContextDescriptorTests
     [InlineData(true, true, EventType.None)]
     [Rule("CD-11")]
     [Rule("CD-19")]
+    [Rule("AFD-09")]
     public void AffdExcusesAClearAccessFlagAndHaSetsItInstead(bool affd, bool ha, EventType expected)
     {
         using var scene = new StreamScene(cachesEnabled: false);
@@ -319,13 +320,17 @@ public class ContextDescriptorTests
         scene.AssertFaults(EventType.Translation, 1, iova);
     }
 
-    [Fact]
+    [Theory]
+    [InlineData(34, 16)]   // 2 descriptors: 16 bytes.
+    [InlineData(33, 12)]   // No descriptor of this table can hold 52 bits.
+    [InlineData(38, 14)]
     [Rule("CD-28")]
-    public void TablesOf52BitAddressesAreAlignedTo64Bytes()
+    [Rule("W1-17")]
+    public void WithAnOutputSizeOf52BitsTablesAreAlignedTo64Bytes(int sizeOffset, int granuleLog2)
     {
         using var scene = new StreamScene(Everything.With(SmmuFeatureField.OAS, 6), cachesEnabled: false);
-        var space = new Stage1Space(scene.Machine, 1, sizeOffset: 34, granuleLog2: 16);   // 2 descriptors: 16 bytes.
-        ulong iova = (1UL << 30) - (1UL << 16);
+        var space = new Stage1Space(scene.Machine, 1, sizeOffset, granuleLog2);
+        ulong iova = (1UL << (64 - sizeOffset)) - (1UL << granuleLog2);
         space.Map(iova, Output);
 
         Attach(scene, space.Descriptor().With(IPS, 6).With(TTB0, space.Root | 0x30));

@@ -32,6 +32,21 @@ public class ContextDescriptorValidityTests
     }
 
     [Fact]
+    [Rule("W1-23")]
+    public void BitsOfATableBaseThatTheFieldDoesNotHaveAreIgnored()
+    {
+        var wide = Everything.With(Feature.OAS, 6);
+
+        foreach (ulong beyond in (ulong[])[1UL << 52, 1UL << 55, 0xfUL << 52])
+        {
+            AssertLegal(Everything, Lower.With(TTB0, BelowFourGigabytes | beyond), Upper.With(TTB1, BelowFourGigabytes | beyond));
+        }
+
+        AssertIllegal(wide, Lower.With(IPS, 6).With(TTB0, 1UL << 51));
+        AssertLegal(wide, Lower.With(IPS, 6).With(TG0, 1).With(TTB0, 1UL << 51));
+    }
+
+    [Fact]
     [Rule("CDV-02")]
     [Rule("STE-47")]
     [Rule("FLT-12")]
@@ -107,6 +122,7 @@ public class ContextDescriptorValidityTests
 
     [Fact]
     [Rule("CDV-14")]
+    [Rule("ID-14")]
     public void TheUpperHalfOfAnAsidNeedsAsid16WhereThereAreAsids()
     {
         var narrow = Everything.With(Feature.ASID16, 0);

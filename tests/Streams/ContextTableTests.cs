@@ -189,6 +189,30 @@ public class ContextTableTests
         Assert.Equal(new EventRecord(0x0000_0001_0000_0009, 0, 0, Nowhere), record);
     }
 
+    // 0: a linear table, 1: the first level of two, 2: the second level.
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(2)]
+    [Rule("EVT-14")]
+    public void AnAbortedReadBehindStage2IsRecordedWithItsPhysicalAddress(int place)
+    {
+        const ulong TableIpa = 0x30_0000_0000, LeafIpa = 0x31_0000_0000;
+        using var scene = new StreamScene();
+        ulong level1 = scene.Machine.Allocate(4096, 4096);
+        scene.Machine.Write64(level1 + (2 * 8), LeafIpa | 1);
+        var stage2 = scene.NewIntermediateSpace();
+        stage2.Map(TableIpa, place == 2 ? level1 : Nowhere, Stage2ReadWrite);
+        stage2.Map(LeafIpa, Nowhere, Stage2ReadWrite);
+        scene.SetStream(1, Nested(TableIpa, stage2)
+            .With(StreamTableEntryField.S1Fmt, place == 0 ? 0u : 1).With(StreamTableEntryField.S1CDMax, 8));
+
+        var record = scene.AssertFaults(EventType.ContextDescriptorFetch, 1, Iova, substream: place == 0 ? 0x05u : 0x85);
+
+        ulong offset = place == 1 ? 2u * 8 : 5u * 64;
+        Assert.Equal(Nowhere + offset, record.FetchAddress.Value);
+    }
+
     [Fact]
     [Rule("STR-28")]
     [Rule("EVT-15")]
@@ -241,6 +265,7 @@ public class ContextTableTests
     [Fact]
     [Rule("STR-27")]
     [Rule("CDT-10")]
+    [Rule("WN-02")]
     public void BothLevelsAreReadThroughStage2AsData()
     {
         const ulong Shift = 0x10_0000_0000;
@@ -301,6 +326,16 @@ public class ContextTableTests
             var record = scene.AssertFaults(EventType.Translation, stream, Iova, substream: stream == 1 ? 1u : null);
             Assert.Equal((true, FaultClass.ContextDescriptor), (record.S2, record.Class));
         }
+    }
+
+    [Fact]
+    [Rule("EVT-27")]
+    public void ARecordHasNoAddressBitsAboveTheOas()
+    {
+        using var scene = new StreamScene();
+        scene.SetStream(1, Nested((1UL << 50) | 0x5000, scene.NewIntermediateSpace()));
+
+        Assert.Equal(0x5000UL, scene.AssertFaults(EventType.Translation, 1, Iova).IntermediatePhysicalAddress);
     }
 
     [Fact]

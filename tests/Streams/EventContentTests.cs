@@ -60,6 +60,7 @@ public class EventContentTests
     [Rule("EVT-18")]
     [Rule("EVT-19")]
     [Rule("EVT-20")]
+    [Rule("ATT-02")]
     public void ARecordTellsWhatTheClientDidEvenWhenAnAccessOfTheSmmuFailed(AccessKind kind, ulong marks)
     {
         using var scene = new StreamScene();
@@ -150,6 +151,8 @@ public class EventContentTests
     [Rule("EVT-18")]
     [Rule("EVT-20")]
     [Rule("EVT-21")]
+    [Rule("W2-16")]
+    [Rule("WN-04")]
     public void AStage2FaultTellsTheIpaOfWhatWasTranslated()
     {
         using var scene = new StreamScene(cachesEnabled: false);
@@ -179,6 +182,32 @@ public class EventContentTests
             scene.AssertFaults(EventType.Permission, 1, Iova));
     }
 
+    [Theory]
+    [InlineData(AccessKind.Read, Read)]
+    [InlineData(AccessKind.Write, 0)]
+    [InlineData(AccessKind.Atomic, 0)]
+    [InlineData(AccessKind.Write | AccessKind.Privileged, Privileged)]
+    [InlineData(AccessKind.Read | AccessKind.Instruction | AccessKind.Privileged, Read | Instruction | Privileged)]
+    [Rule("WN-08")]
+    [Rule("W2-16")]
+    public void AStage2FaultOfAFetchTellsTheMarksOfTheClientsAccess(AccessKind kind, ulong marks)
+    {
+        const ulong ContextIpa = 0x31_0000_0000, TableIpa = 0x30_0000_0000;
+        using var scene = new StreamScene(cachesEnabled: false);
+        var stage2 = scene.NewIntermediateSpace();
+        ulong context = scene.Machine.Allocate(4096);
+        scene.Machine.SetContext(context, scene.NewSpace().Descriptor().With(ContextDescriptorField.TTB0, TableIpa));
+        scene.Machine.SetStream(1, Nested(ContextIpa, stage2));
+
+        Assert.Equal(
+            new EventRecord(0x0000_0001_0000_0010, marks | S2, Iova, ContextIpa),
+            scene.AssertFaults(EventType.Translation, 1, Iova, kind));
+        stage2.Map(ContextIpa, context, Stage2ReadWrite);
+        Assert.Equal(
+            new EventRecord(0x0000_0001_0000_0010, marks | S2 | ClassTable, Iova, TableIpa),
+            scene.AssertFaults(EventType.Translation, 1, Iova, kind));
+    }
+
     [Fact]
     [Rule("EVT-18")]
     [Rule("EVT-19")]
@@ -205,6 +234,7 @@ public class EventContentTests
 
     [Fact]
     [Rule("EVT-40")]
+    [Rule("SPEC-15")]
     public void AnAccessThatIsTranslatedAndThenAbortsLeavesNoRecord()
     {
         using var scene = new StreamScene();
@@ -213,6 +243,27 @@ public class EventContentTests
 
         Assert.False(port.Read(Page, new byte[8]));
         Assert.False(port.Write(Page, new byte[8]));
+        scene.AssertNoEvent();
+    }
+
+    [Theory]
+    [InlineData(0u)]
+    [InlineData(1u)]
+    [Rule("STE-45")]
+    [Rule("EVT-38")]
+    public void RecordsThatAreAlikeAreNotMergedWhateverMevSays(uint mev)
+    {
+        using var scene = new StreamScene();
+        var space = scene.NewSpace();
+        scene.SetStream(1, Entries.Stage1(scene.NewContext(space.Descriptor())).With(StreamTableEntryField.MEV, mev));
+        for (ulong i = 0; i < 5; i++) Assert.Equal(EventType.Translation, scene.Access(1, Page + (i & 1)).Event);
+
+        for (ulong i = 0; i < 5; i++)
+        {
+            Assert.True(scene.Machine.TryTakeEvent(out var record));
+            Assert.Equal((EventType.Translation, Page + (i & 1)), (record.Type, record.InputAddress));
+        }
+
         scene.AssertNoEvent();
     }
 

@@ -11,6 +11,7 @@ namespace Smmu.Fast.Tests.Streams;
 public class Stage2GeometryTests
 {
     private const ulong Page = 0x5555_0000;
+    private const ulong Attributes = Stage2ReadWrite & ~(3UL << 8);   // With S2DS the bits of SH are address bits.
 
     /// <summary>Start levels by granule and code, with the sizes of each (IHI 0070, 5.2; Arm ARM, D8.2).</summary>
     private static readonly Shape[] Shapes =
@@ -43,6 +44,7 @@ public class Stage2GeometryTests
     [Rule("STV-41")]
     [Rule("ADS-02")]
     [Rule("ASZ-02")]
+    [Rule("W2-09")]
     public void EverySizeGranuleAndStartLevelIsLegalExactlyWhereTheTablesSaySo(
         int oas, bool smallTables, bool largeAddresses, bool hasLpae)
     {
@@ -76,6 +78,64 @@ public class Stage2GeometryTests
         }
 
         Assert.True(legal > 20);
+    }
+
+    public static TheoryData<uint, uint, bool> StartLevels
+    {
+        get
+        {
+            var data = new TheoryData<uint, uint, bool>();
+            foreach (var shape in Shapes)
+            {
+                if (!shape.NeedsLarge) data.Add(shape.Granule, shape.Code, false);
+                if (shape.Granule != 1) data.Add(shape.Granule, shape.Code, true);
+            }
+
+            return data;
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(StartLevels))]
+    [Rule("W2-02")]
+    [Rule("W2-03")]
+    [Rule("W2-04")]
+    [Rule("W2-06")]
+    [Rule("W2-07")]
+    [Rule("STE-51")]
+    public void EveryStartTableInARowIsReachedForEveryLegalSize(uint granule, uint code, bool isLarge)
+    {
+        int oas = isLarge || granule == 1 ? 52 : 48;
+        using var scene = new StreamScene(
+            oas == 52 ? SmmuFeatures.Wide : SmmuFeatures.Default, ramBytes: 128 << 20, cachesEnabled: false);
+        int granuleLog2 = granule switch { 0 => 12, 1 => 16, _ => 14 };
+        int level = Shapes.First(shape => shape.Granule == granule && shape.Code == code).Level;
+        int most = 0;
+        for (int size = 0; size < 64; size++)
+        {
+            if (!IsLegal(granule, code, size, oas, oas, smallTables: true, isLarge)) continue;
+            int bits = 64 - size;
+            var tables = new TableTree(scene.Machine, granuleLog2, bits, level, isLarge);
+            int perTable = tables.LeafLog2(level) + granuleLog2 - 3;
+            int count = bits > perTable ? 1 << (bits - perTable) : 1;
+            most = Math.Max(most, count);
+            for (int i = 0; i < count; i++) tables.Map(InTable(i), Page + ((ulong)i << 20), Attributes);
+            ulong last = (1UL << bits) - (1UL << granuleLog2);
+            tables.Map(last, Page + (1UL << 30), Attributes);
+            scene.Machine.SetStream(
+                1, Stage2(granule, code, (uint)size, isLarge).With(S2TTB, tables.Root).With(S2PS, oas == 52 ? 6u : 5));
+
+            for (int i = 0; i < count; i++) scene.AssertReaches(Page + ((ulong)i << 20) + 0x123, 1, InTable(i) + 0x123);
+            scene.AssertReaches(Page + (1UL << 30) + 0xfff, 1, last + 0xfff);
+            if (bits < oas) Assert.True(scene.AssertFaults(EventType.Translation, 1, 1UL << bits).S2);
+
+            // Where more than one page is in a table, not the first.
+            ulong InTable(int table) =>
+                ((ulong)table << perTable) + (Math.Min(bits, perTable) > granuleLog2 + 1 ? 1UL << granuleLog2 : 0);
+        }
+
+        Assert.InRange(most, 1, 16);
+        if (level >= 2) Assert.Equal(16, most);
     }
 
     [Theory]
@@ -121,6 +181,25 @@ public class Stage2GeometryTests
         scene.AssertFaults(EventType.Translation, 1, ipa - (1UL << granuleLog2));
     }
 
+    [Theory]
+    [InlineData(0u, 1u, 33u, 12)]   // 4 KiB from level 1: 2 descriptors, none of which can hold 52 bits.
+    [InlineData(1u, 1u, 34u, 16)]   // 64 KiB from level 2.
+    [Rule("STE-54")]
+    [Rule("W2-05")]
+    public void WithAnOutputSizeOf52BitsTheTableIsAlignedTo64Bytes(uint granule, uint code, uint size, int granuleLog2)
+    {
+        using var scene = new StreamScene(Everything.With(Feature.OAS, 6), cachesEnabled: false);
+        var space = new Stage1Space(scene.Machine, asid: 0, (int)size, granuleLog2);
+        ulong ipa = (1UL << (64 - (int)size)) - (1UL << granuleLog2);
+        space.Map(ipa, Page, Stage2ReadWrite);
+        var entry = Stage2(granule, code, size, isLarge: false).With(S2TTB, space.Root | 0x30);
+
+        scene.Machine.SetStream(1, entry.With(S2PS, 6));
+        scene.AssertReaches(Page, 1, ipa);
+        scene.Machine.SetStream(1, entry.With(S2PS, 5));
+        scene.AssertFaults(EventType.Translation, 1, ipa);
+    }
+
     [Fact]
     [Rule("STE-50")]
     public void S2EndiReadsTablesAsBigEndian()
@@ -145,6 +224,7 @@ public class Stage2GeometryTests
     [InlineData(4u, 44)]
     [Rule("STE-52")]
     [Rule("STE-50")]
+    [Rule("W2-11")]
     public void S2PsBoundsWhatStage2PutsOut(uint code, int bits)
     {
         using var scene = new StreamScene(cachesEnabled: false);
@@ -181,6 +261,7 @@ public class Stage2GeometryTests
     [InlineData(true, true, EventType.None)]
     [Rule("STE-55")]
     [Rule("STE-56")]
+    [Rule("AFD-09")]
     public void S2AffdExcusesAClearAccessFlagAndS2HaSetsIt(bool affd, bool ha, EventType expected)
     {
         using var scene = new StreamScene(cachesEnabled: false);

@@ -38,14 +38,7 @@ internal sealed class StreamScene : IDisposable
     }
 
     /// <summary>An SMMU with both stages, substreams in tables of two levels, EL2, and hardware updates of flags.</summary>
-    public static SmmuFeatures Everything { get; } = SmmuFeatures.Default
-        .With(SmmuFeatureField.S2P, 1)
-        .With(SmmuFeatureField.Hyp, 1)
-        .With(SmmuFeatureField.SSIDSIZE, 20)
-        .With(SmmuFeatureField.CD2L, 1)
-        .With(SmmuFeatureField.VMID16, 1)
-        .With(SmmuFeatureField.HTTU, 2)
-        .With(SmmuFeatureField.STALL_MODEL, 0);
+    public static SmmuFeatures Everything => SmmuFeatures.Default;
 
     public GuestMachine Machine { get; }
 

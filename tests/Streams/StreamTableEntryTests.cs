@@ -123,6 +123,7 @@ public class StreamTableEntryTests
     [Rule("CD-41")]
     [Rule("STR-27")]
     [Rule("CDT-10")]
+    [Rule("WN-02")]
     public void WithStage2OnEverythingThatStage1PointsToIsIntermediate()
     {
         // The stage 1 structures lie at IPAs that differ from where they are in physical memory.
@@ -201,6 +202,7 @@ public class StreamTableEntryTests
     [Rule("STE-34")]
     [Rule("STE-32")]
     [Rule("EVT-03")]
+    [Rule("PERM-02")]
     public void PermissionsAreJudgedAfterTheOverridesOfPrivilegeAndInstruction()
     {
         const ulong PrivilegedOnly = Writable & ~(1UL << 6);
@@ -230,8 +232,30 @@ public class StreamTableEntryTests
         scene.AssertReaches(Output, 1, Iova, AccessKind.Write);   // Writes are data.
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    [Rule("SPEC-06")]
+    [Rule("ATT-07")]
+    public void WhereReadsCountAsInstructionsAnAtomicStillNeedsToReadData(bool byPort)
+    {
+        const ulong WriteAndExecute = Stage2ReadWrite & ~(1UL << 6);
+        using var scene = new StreamScene();
+        var stage2 = scene.NewIntermediateSpace();
+        stage2.Map(Iova, Output, WriteAndExecute);
+        scene.SetStream(1, Stage2(stage2).With(StreamTableEntryField.INSTCFG, 3));
+        using var port = scene.Machine.Smmu.OpenPort(new StreamId(1));
+        var access = (AccessKind kind) => byPort ? port.Translate(Iova, kind) : scene.Access(1, Iova, kind);
+
+        Assert.True(access(AccessKind.Read).IsSuccess);   // What one of them leaves in caches is not for the next.
+        Assert.True(access(AccessKind.Write).IsSuccess);
+        Assert.Equal(EventType.Permission, access(AccessKind.Atomic).Event);
+        Assert.True(access(AccessKind.Write).IsSuccess);
+    }
+
     [Fact]
     [Rule("STE-35")]
+    [Rule("ID-37")]
     public void WithoutOverridesInTheIdRegistersAllIsIncoming()
     {
         using var scene = new StreamScene(

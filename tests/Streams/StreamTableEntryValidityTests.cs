@@ -90,7 +90,7 @@ public class StreamTableEntryValidityTests
         AssertIllegal(ats, Stage2.With(EATS, 1).With(S2S, 1), Both.With(EATS, 1).With(S2S, 1));
         AssertLegal(ats, Both.With(EATS, 2), Both.With(EATS, 1), Stage1.With(EATS, 1).With(S2S, 1));
         AssertLegal(ats, Entries.Bypass.With(EATS, 2).With(S2S, 1), Stage2.With(S2S, 1));
-        AssertLegal(StallAndTerminate, Stage1.With(EATS, 2), Both.With(EATS, 1).With(S2S, 1));
+        AssertLegal(StallAndTerminate.With(Feature.ATS, 0), Stage1.With(EATS, 2), Both.With(EATS, 1).With(S2S, 1));
     }
 
     [Fact]
@@ -107,6 +107,7 @@ public class StreamTableEntryValidityTests
     [Fact]
     [Rule("STV-20")]
     [Rule("STR-15")]
+    [Rule("ID-32")]
     public void AContextTableHasNoMoreContextsThanThereAreSubstreams()
     {
         var sixteen = Everything.With(Feature.SSIDSIZE, 4);
@@ -120,6 +121,7 @@ public class StreamTableEntryValidityTests
     [Fact]
     [Rule("STV-21")]
     [Rule("STR-20")]
+    [Rule("ID-21")]
     public void ContextTablesOfTwoLevelsNeedCd2l()
     {
         var without = Everything.With(Feature.CD2L, 0);
@@ -212,6 +214,17 @@ public class StreamTableEntryValidityTests
 
     [Fact]
     [Rule("STV-31")]
+    public void BitsOfTheTableBaseThatTheFieldDoesNotHaveAreIgnored()
+    {
+        AssertLegal(
+            Everything,
+            Stage2.With(S2TTB, GuestMachine.RamBase | (1UL << 52)),
+            Both.With(S2TTB, GuestMachine.RamBase | (0xfUL << 52)));
+        AssertIllegal(Everything, Stage2.With(S2TTB, GuestMachine.RamBase | (1UL << 51)));
+    }
+
+    [Fact]
+    [Rule("STV-31")]
     public void OnlyTablesOf52BitAddressesLieAbove48Bits()
     {
         var wide = Everything.With(Feature.OAS, 6);
@@ -236,6 +249,7 @@ public class StreamTableEntryValidityTests
     [Fact]
     [Rule("STV-48")]
     [Rule("STV-49")]
+    [Rule("ID-20")]
     public void TheUpperHalfOfAVmidNeedsVmid16WhereTheVmidCounts()
     {
         var narrow = Everything.With(Feature.VMID16, 0);

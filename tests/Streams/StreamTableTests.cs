@@ -330,7 +330,9 @@ public class StreamTableTests
         scene.Machine.Write64(level1, (1UL << 48) | GuestMachine.RamBase | 7);
         scene.UseTable(level1, configuration);
 
-        scene.AssertFaults(EventType.StreamTableEntryFetch, 1);
+        var record = scene.AssertFaults(EventType.StreamTableEntryFetch, 1);
+
+        Assert.Equal(GuestMachine.RamBase + 64, record.FetchAddress.Value);   // Its bits above the OAS are RES0.
     }
 
     [Fact]

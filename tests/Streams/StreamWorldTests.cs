@@ -183,6 +183,23 @@ public class StreamWorldTests
         scene.AssertFaults(EventType.BadContextDescriptor, 2, Low);
     }
 
+    [Theory]
+    [InlineData(AccessKind.Write)]
+    [InlineData(AccessKind.Write | AccessKind.Privileged)]
+    [Rule("PERM-05")]
+    public void InEl2TheRecordKeepsThePrivilegeThatTheAccessCameWith(AccessKind access)
+    {
+        using var scene = new StreamScene();
+        var space = scene.NewSpace();
+        space.Map(Low, LowOutput, PrivilegedOnly | (1UL << 7));   // AP[2]: read-only.
+        scene.SetStream(1, InWorld(Entries.Stage1(scene.NewContext(space.Descriptor())), World.El2));
+        scene.AssertReaches(LowOutput, 1, Low);
+
+        var record = scene.AssertFaults(EventType.Permission, 1, Low, access);
+
+        Assert.Equal((access & AccessKind.Privileged) != 0, record.PnU);
+    }
+
     // In EL1 and EL2-E2H both halves translate and EL0 is kept out; in EL2 only the lower half, and there is no EL0.
     private static void AssertWorld(StreamScene scene, World world, StreamTableEntry entry, bool e2h)
     {

@@ -51,6 +51,7 @@ public class SubstreamTests
     [Rule("STR-13")]
     [Rule("STR-26")]
     [Rule("CDT-01")]
+    [Rule("ID-32")]
     public void WithoutSubstreamsThePointerLeadsToOneContextAndFormatAndDssAreIgnored(bool implementsSubstreams)
     {
         using var scene = new StreamScene(implementsSubstreams ? Everything : Everything.With(SmmuFeatureField.SSIDSIZE, 0));

@@ -103,7 +103,7 @@ public class AddressTests
 
     [Fact]
     [Rule("ASZ-11")]
-    public void TheSizeCheckLooksAtTheBaseOfABlockOnly()
+    public void TheSizeCheckDropsTheBitsOfADescriptorBelowTheSizeOfItsBlock()
     {
         var scene = Stage1();
         scene.Regime.Stage1.OutputSizeBits = 32;
@@ -111,6 +111,32 @@ public class AddressTests
         scene.Memory[leaf] |= 0x3fe0_0000;
 
         AssertTranslates(0x3fff_ffff, scene.Walk(0x7fff_ffff));
+    }
+
+    [Theory]
+    [InlineData(12, 0, 32)]   // 512 GiB.
+    [InlineData(12, 0, 36)]
+    [InlineData(14, 1, 32)]   // 64 GiB.
+    [InlineData(16, 1, 32)]   // 4 TiB.
+    [InlineData(16, 1, 40)]
+    [Rule("ASZ-11")]
+    [Rule("W1-24")]
+    public void OfABlockLargerThanTheOutputSizeOnlyThePartThatHasOutputsTranslates(int granuleLog2, int level, int outputSizeBits)
+    {
+        const ulong Block = 0x0000_0400_0000_0000;
+        var scene = Stage1(granuleLog2, sizeOffset: 16, startLevel: granuleLog2 == 16 ? 1 : 0);
+        scene.Regime.OutputSizeBits = 52;
+        scene.Regime.Stage1.OutputSizeBits = (byte)outputSizeBits;
+        scene.Regime.Stage1.LargeAddresses = granuleLog2 != 16;
+        scene.Map1(Block, 0, level, flags: AccessFlag | Unprivileged);   // With DS, the bits of SH are address bits.
+        ulong last = (1UL << outputSizeBits) - 1;
+
+        var result = scene.Walk(Block + last);
+
+        AssertTranslates(last, result);
+        Assert.Equal(outputSizeBits, result.LeafSizeLog2);
+        Assert.True(result.Stage1LeafSizeLog2 > outputSizeBits);   // A TLBI of any of its pages means all of it.
+        AssertFault1(EventType.AddressSize, level, scene.Walk(Block + last + 1));
     }
 
     [Theory]

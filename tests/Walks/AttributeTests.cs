@@ -26,6 +26,9 @@ public class AttributeTests
     [InlineData(0xbb, Osh, 0xbb, Osh)]
     [InlineData(0x4f, Ish, 0x4f, Ish)]
     [InlineData(0x77, Ish, 0x77, Ish)]
+    [InlineData(0xf0, Ish, 0xf3, Ish)]   // Reserved: inner Write-Through transient.
+    [InlineData(0x40, Nsh, 0x43, Nsh)]
+    [InlineData(0x0b, Ish, 0x08, Osh)]   // Reserved: Device-nGRE.
     [Rule("ATT-10")]
     [Rule("ATT-12")]
     [Rule("ATT-13")]

@@ -241,6 +241,22 @@ public class FlagUpdateTests
     }
 
     [Fact]
+    [Rule("AFD-36")]
+    public void ABigEndianStage2DescriptorIsWrittenBackBigEndian()
+    {
+        var scene = Stage2();
+        scene.Regime.Stage2.BigEndian = true;
+        scene.Regime.Stage2.HardwareAccessFlag = true;
+        scene.Regime.Stage2.HardwareDirtyState = true;
+        ulong leaf = scene.Map2(Address, Output, flags: Clean2 & ~AccessFlag);
+        scene.SwapPath();
+
+        AssertTranslates(Output, scene.Walk(Address, AccessKind.Write));
+        scene.SwapPath();
+        Assert.Equal(Output | Clean2 | Stage2Write | 0b11, scene.Memory[leaf]);
+    }
+
+    [Fact]
     [Rule("AFD-08")]
     public void BlocksAreUpdatedLikePages()
     {

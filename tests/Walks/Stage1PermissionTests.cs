@@ -128,6 +128,7 @@ public class Stage1PermissionTests
     [Fact]
     [Rule("PERM-10")]
     [Rule("PERM-16")]
+    [Rule("PERM-17")]
     public void WorldsOfOnePrivilegeIgnoreApTable0AndPxnTable()
     {
         var scene = Stage1();
@@ -239,6 +240,7 @@ public class Stage1PermissionTests
 
     [Fact]
     [Rule("PERM-01")]
+    [Rule("ATT-02")]
     public void AWriteIsDataHoweverItIsMarked()
     {
         var scene = Stage1();

@@ -89,6 +89,27 @@ public class Stage2WalkTests
         Assert.Equal(level, result.Level);
     }
 
+    [Theory]
+    [InlineData(36)]
+    [InlineData(40)]
+    [Rule("ASZ-11")]
+    [Rule("W2-10")]
+    public void OfABlockLargerThanTheOutputSizeOnlyThePartThatHasOutputsTranslates(int outputSizeBits)
+    {
+        const ulong Block = 1UL << 42;   // The block of 64KB tables at level 1 has as many bits.
+        var scene = Stage2(granuleLog2: 16, sizeOffset: 16, startLevel: 1);
+        scene.Regime.OutputSizeBits = 52;
+        scene.Regime.Stage2.OutputSizeBits = (byte)outputSizeBits;
+        scene.Map2(Block, 0, level: 1);
+        ulong last = (1UL << outputSizeBits) - 1;
+
+        var result = scene.Walk(Block + last);
+
+        AssertTranslates(last, result);
+        Assert.Equal((outputSizeBits, 42), (result.LeafSizeLog2, result.Stage2LeafSizeLog2));
+        AssertFault2(EventType.AddressSize, FaultClass.Input, Block + last + 1, scene.Walk(Block + last + 1));
+    }
+
     [Fact]
     [Rule("W2-13")]
     [Rule("EVT-17")]
@@ -235,6 +256,7 @@ public class Stage2WalkTests
     [InlineData(0b0111, true, false)]
     [Rule("WN-09")]
     [Rule("WN-11")]
+    [Rule("ATT-30")]
     public void S2ptwRefusesFetchesFromWhatStage2MapsAsDevice(int memAttr, bool forcedWriteBack, bool refused)
     {
         var scene = Stage2();

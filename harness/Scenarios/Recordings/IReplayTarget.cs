@@ -25,7 +25,27 @@ public enum InterruptLines
 /// <summary>How a target answers.</summary>
 /// <param name="CachesEnabled">False turns every cache of the engine off: each translation reads memory.</param>
 /// <param name="OneOff">True asks the device for each translation; false opens one port for each stream.</param>
-public sealed record ReplayTargetOptions(bool CachesEnabled = true, bool OneOff = false);
+/// <param name="TolerateReservedRange">
+/// True carries out invalidations whose granule comes with neither a range nor a level; false answers CERROR_ILL.
+/// </param>
+public sealed record ReplayTargetOptions(
+    bool CachesEnabled = true, bool OneOff = false, bool TolerateReservedRange = false)
+{
+    /// <summary>The ways to translate: through ports and one-off, each with caches and without.</summary>
+    public static IReadOnlyList<ReplayTargetOptions> Modes { get; } =
+    [
+        new(), new(CachesEnabled: false), new(OneOff: true), new(CachesEnabled: false, OneOff: true),
+    ];
+
+    /// <summary>The name of the way to translate.</summary>
+    public string Mode => (OneOff, CachesEnabled) switch
+    {
+        (false, true) => "port",
+        (false, false) => "port-uncached",
+        (true, true) => "one-off",
+        (true, false) => "one-off-uncached",
+    };
+}
 
 /// <summary>Counters of the engine since the target was made, over all resets.</summary>
 public readonly record struct ReplayStatistics(

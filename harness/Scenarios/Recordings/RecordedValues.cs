@@ -127,6 +127,18 @@ public readonly ref struct RecordedStages(ReadOnlySpan<byte> payload)
     /// <summary>Permission of the stage 2 leaf: 1 read, 2 write, 3 both.</summary>
     public byte Stage2Permissions => payload[4];
 
+    /// <summary>Level of the stage 1 leaf of a nested translation; 0xff for none.</summary>
+    public byte Stage1Level => payload[5];
+
+    /// <summary>Level of the stage 2 leaf; 0xff for none.</summary>
+    public byte Stage2Level => payload[6];
+
+    /// <summary>Address bits of the stage 1 granule: 12, 14 or 16; 0 for none.</summary>
+    public byte Stage1GranuleLog2 => payload[7];
+
+    /// <summary>Address bits of the stage 2 granule: 12, 14 or 16; 0 for none.</summary>
+    public byte Stage2GranuleLog2 => payload[8];
+
     /// <summary>STE.S2VMID, or -1 where it does not apply.</summary>
     public int Vmid => BinaryPrimitives.ReadInt32LittleEndian(payload[10..]);
 

@@ -14,6 +14,7 @@ public sealed class RecordingIndex
     private const ulong MessageAddressMask = 0x00ff_ffff_ffff_fffc;
 
     private readonly MemoryExtents extents;
+    private readonly ReservedRangeCounter reservedRanges = new();
     private readonly long[] countByType = new long[256];
     private RecordType previous;
     private ulong commandQueueBase;
@@ -38,6 +39,12 @@ public sealed class RecordingIndex
     /// <summary>True when translations come with the side of stage 2: then event records are compared in full.</summary>
     public bool HasStages => CountOf(RecordType.TranslationStages) > 0;
 
+    /// <summary>
+    /// Invalidations that the recorded SMMU carried out although their granule comes with neither a range nor a level, which
+    /// the architecture answers with CERROR_ILL (IHI 0070, 4.4.1.1).
+    /// </summary>
+    public long ReservedRanges => reservedRanges.Count;
+
     /// <summary>How many records of a type the file holds.</summary>
     public long CountOf(RecordType type) => countByType[(byte)type];
 
@@ -57,6 +64,7 @@ public sealed class RecordingIndex
                 throw new RecordingException($"{name}: record {record.Number} at byte 0x{record.Offset:x}: {fault}");
         }
 
+        index.reservedRanges.End();
         if (index.CountOf(RecordType.Reset) == 0) throw new RecordingException($"{name}: the recording holds no reset");
         index.Regions = index.extents.ToRegions();
         return index;
@@ -83,8 +91,10 @@ public sealed class RecordingIndex
             RecordType.DeviceName => payload.Length < 4 ? $"a device name has {payload.Length} bytes, fewer than 4" : null,
             _ => null,
         };
-        if (IsOperation(record.Type)) previous = record.Type;
-        return fault;
+        if (fault is not null || !IsOperation(record.Type)) return fault;
+        previous = record.Type;
+        reservedRanges.Look(in record);
+        return null;
     }
 
     // Names, notes and records of unknown type may stand between two that belong together.

@@ -126,6 +126,12 @@ public sealed record ReplayReport
     /// <summary>Recorded commands by name.</summary>
     public required IReadOnlyDictionary<string, long> Commands { get; init; }
 
+    /// <summary>
+    /// Invalidations carried out as recorded although the architecture asks for CERROR_ILL, because their granule comes with
+    /// neither a range nor a level.
+    /// </summary>
+    public required long ReservedRanges { get; init; }
+
     /// <summary>The streams, in the order of their first translation.</summary>
     public required IReadOnlyList<StreamReport> Streams { get; init; }
 

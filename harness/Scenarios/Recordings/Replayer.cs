@@ -8,6 +8,12 @@ public sealed record ReplayOptions
     /// <summary>How the target answers.</summary>
     public ReplayTargetOptions Target { get; init; } = new();
 
+    /// <summary>
+    /// True holds the target to the architecture where the recorded SMMU departed from it; false lets the target depart as
+    /// the recorded one did (<see cref="RecordingIndex.ReservedRanges"/>).
+    /// </summary>
+    public bool IsStrict { get; init; }
+
     /// <summary>How many differences are kept in full.</summary>
     public int MaximumDetails { get; init; } = 20;
 
@@ -29,6 +35,7 @@ public sealed partial class Replayer : IDisposable
 
     private readonly Recording recording;
     private readonly ReplayOptions options;
+    private readonly ReplayTargetOptions targetOptions;
     private readonly DifferenceLog differences;
     private long record;
     private long records;
@@ -49,7 +56,12 @@ public sealed partial class Replayer : IDisposable
         this.recording = recording;
         this.options = options;
         differences = new DifferenceLog(options.MaximumDetails);
-        Target = source.Open(options.Target);
+        targetOptions = options.Target with
+        {
+            TolerateReservedRange = options.Target.TolerateReservedRange
+                || (!options.IsStrict && recording.Index.ReservedRanges != 0),
+        };
+        Target = source.Open(targetOptions);
         foreach (var region in recording.Index.Regions) Target.AddMemory(region.Address, region.SizeBytes);
     }
 
@@ -168,7 +180,7 @@ public sealed partial class Replayer : IDisposable
     private ReplayReport Report() => new()
     {
         File = recording.Name,
-        Options = options.Target,
+        Options = targetOptions,
         ContentBytes = recording.ContentBytes,
         Records = records,
         Boots = boots,
@@ -183,6 +195,7 @@ public sealed partial class Replayer : IDisposable
         Commands = Enumerable.Range(0, commandsByOpcode.Length)
             .Where(opcode => commandsByOpcode[opcode] != 0)
             .ToDictionary(opcode => CommandNames.Of((byte)opcode), opcode => commandsByOpcode[opcode]),
+        ReservedRanges = targetOptions.TolerateReservedRange ? recording.Index.ReservedRanges : 0,
         Streams = [.. streams.Where(stream => stream.Translations != 0).Select(stream => stream.ToReport())],
         Differences = differences.Count,
         DifferencesByKind = differences.ByKind,

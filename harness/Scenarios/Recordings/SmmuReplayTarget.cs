@@ -50,6 +50,7 @@ public sealed class SmmuReplayTarget : IReplayTarget
                 registers.Iidr, registers.Aidr),
             Memory = memory,
             CachesEnabled = options.CachesEnabled,
+            TolerateReservedRange = options.TolerateReservedRange,
         });
         device.InterruptRaised += line => raised |= LineOf(line);
     }

@@ -6,7 +6,7 @@ namespace Smmu.Fast.Scenarios.Recordings;
 public sealed class SmmuReplayTargets : IReplayTargetSource
 {
     /// <inheritdoc/>
-    public IReadOnlyList<string> FeatureSets { get; } = ["default", "wide", "qemu-virt"];
+    public IReadOnlyList<string> FeatureSets { get; } = ["default", "wide", "stage1-only", "qemu-virt"];
 
     /// <inheritdoc/>
     public IReplayTarget Open(ReplayTargetOptions options) => new SmmuReplayTarget(options);
@@ -18,6 +18,7 @@ public sealed class SmmuReplayTargets : IReplayTargetSource
         {
             "default" => SmmuFeatures.Default,
             "wide" => SmmuFeatures.Wide,
+            "stage1-only" => SmmuFeatures.Stage1Only,
             "qemu-virt" => SmmuFeatures.QemuVirt,
             _ => throw new ArgumentException($"There is no feature set '{name}'. Use one of FeatureSets.", nameof(name)),
         };

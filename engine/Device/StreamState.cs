@@ -1,0 +1,146 @@
+using System.Runtime.CompilerServices;
+using Smmu.Fast.Formats;
+using Smmu.Fast.Streams;
+using Smmu.Fast.Tlbs;
+
+namespace Smmu.Fast.Device;
+
+/// <summary>How the accesses of a stream are answered.</summary>
+internal enum StreamMode : byte
+{
+    /// <summary>Nothing is known that may be kept: each access asks the configuration.</summary>
+    Unknown,
+
+    /// <summary>By the regime.</summary>
+    Translate,
+
+    /// <summary>They pass, with the overrides of the STE.</summary>
+    Bypass,
+
+    /// <summary>They abort without a record.</summary>
+    Abort,
+
+    /// <summary>SMMUEN is 0.</summary>
+    DeviceOff,
+}
+
+/// <summary>What is known of one stream and substream: configuration, contexts of the TLB, and up to when that was so.</summary>
+/// <remarks>
+/// Owned by one thread at a time: a port, or the borrower of a slot for accesses without a port. What it knows holds while
+/// the stamps of the device and of its domain are those that it has seen; when they have moved on, it catches up first
+/// (<see cref="TranslationPath.Refresh"/>).
+/// </remarks>
+internal unsafe struct StreamState
+{
+    // What a hit reads comes first.
+
+    /// <summary>The domain; the one that is never invalidated while there is no regime.</summary>
+    public TlbDomain* Domain;
+
+    /// <summary><see cref="InvalidationStamps.Any"/> of the device, as far as it was caught up with; 0 for not at all.</summary>
+    public ulong SeenDevice;
+
+    /// <summary>The same of the domain.</summary>
+    public ulong SeenDomain;
+
+    /// <summary>Answers, page by page.</summary>
+    public PortTlb Kept;
+
+    public StreamMode Mode;
+
+    /// <summary>The stream has overrides, so that what its client may do differs from what its regime permits.</summary>
+    public bool HasPermissionOverrides;
+
+    /// <summary>The contexts below are known.</summary>
+    public bool HasContexts;
+
+    /// <summary>There is one half only: bit 55 is an address bit like others.</summary>
+    public bool IsUpperLikeLower;
+
+    /// <summary>
+    /// A walk by it, or a look at its configuration, is under way. Those may run host code, which may make accesses by the same
+    /// port: they must leave the state alone.
+    /// </summary>
+    public bool IsBusy;
+
+    /// <summary>It is about Translated transactions, whose configuration is another one.</summary>
+    public bool IsOfTranslated;
+
+    /// <summary>Entries of the stream's ASID, and their number when it was asked for.</summary>
+    public TlbContext* Own;
+    public uint OwnNumber;
+    public uint GlobalNumber;
+
+    /// <summary>The number of its tables: <see cref="OwnNumber"/>.</summary>
+    public uint TableNumber;
+
+    /// <summary>Entries for all ASIDs; null where they are not apart.</summary>
+    public TlbContext* Global;
+
+    /// <summary>The bits above the range that have to be like bit 55, of the lower and of the upper half.</summary>
+    public ulong LowerTop;
+    public ulong UpperTop;
+
+    /// <summary>The last-level table of the latest walk.</summary>
+    public LeafTable Table;
+
+    public StreamId Id;
+    public SubstreamId? Substream;
+
+    /// <summary><see cref="Registers.RegisterFile.TranslationControl"/> when the configuration was read.</summary>
+    public ulong Control;
+
+    /// <summary><see cref="ConfigurationDates.Of"/> the stream then.</summary>
+    public ulong ConfigurationDate;
+
+    /// <summary><see cref="InvalidationStamps.Translations"/> of the device when the contexts were asked for.</summary>
+    public ulong Beginning;
+
+    /// <summary>The configuration.</summary>
+    public ResolvedStream Stream;
+
+    /// <summary>A state that knows nothing.</summary>
+    public StreamState(StreamId id, SubstreamId? substream, TlbDomain* nowhere, bool isOfTranslated = false)
+    {
+        Id = id;
+        Substream = substream;
+        Domain = nowhere;
+        IsOfTranslated = isOfTranslated;
+    }
+
+    /// <summary>True while nothing was invalidated that could concern it.</summary>
+    /// <remarks>The domain first: who has seen a TLB invalidation also sees the configuration invalidation before it.</remarks>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public readonly bool IsPresent(InvalidationStamps* device) =>
+        Volatile.Read(ref Domain->Stamps.Any) == SeenDomain && Volatile.Read(ref device->Any) == SeenDevice;
+
+    /// <summary>True for addresses that TLB entries can be about: bits [63:56] say nothing, or what they have to.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public readonly bool CanBeCached(ulong address)
+    {
+        bool isUpper = (address & (1UL << 55)) != 0 && !IsUpperLikeLower;
+        return (isUpper ? ~address & UpperTop : address & LowerTop) == 0;
+    }
+}
+
+/// <summary>A table that a walk may begin at.</summary>
+internal struct LeafTable
+{
+    /// <summary>Bits [55:0] of the address, shifted right by <see cref="CoverageLog2"/>.</summary>
+    public ulong Prefix;
+
+    /// <summary>Physical address.</summary>
+    public ulong Address;
+
+    /// <summary>Before stage 2.</summary>
+    public ulong AddressIpa;
+
+    /// <summary><see cref="InvalidationStamps.Tables"/> of the domain before the walk that found it.</summary>
+    public ulong Stamp;
+
+    /// <summary>log2 of what it covers; 0 for no table.</summary>
+    public byte CoverageLog2;
+
+    public byte Hierarchy;
+    public sbyte Level;
+}

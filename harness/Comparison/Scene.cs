@@ -1,0 +1,32 @@
+using Smmu.Fast.Formats;
+
+namespace Smmu.Fast.Comparison;
+
+/// <summary>Somebody who makes accesses: a stream, perhaps with a substream, and addresses that mean something to it.</summary>
+internal sealed record SceneClient(uint Stream, uint? Substream, IReadOnlyList<ulong> Addresses);
+
+/// <summary>A register and what the driver writes to it.</summary>
+internal readonly record struct RegisterValue(uint Offset, ulong Value);
+
+/// <summary>What a driver has set up, all of it legal: features, registers, memory, clients.</summary>
+internal sealed class Scene(SmmuFeatures features)
+{
+    public SmmuFeatures Features { get; } = features;
+
+    public CaseImage Image { get; } = new();
+
+    /// <summary>Registers in the order of their writes, while everything is disabled.</summary>
+    public List<RegisterValue> Registers { get; } = [];
+
+    /// <summary>CR0.SMMUEN.</summary>
+    public bool IsEnabled { get; set; } = true;
+
+    /// <summary>Those of the first stream come first.</summary>
+    public List<SceneClient> Clients { get; } = [];
+
+    /// <summary>Where the STEs are.</summary>
+    public Dictionary<uint, ulong> StreamEntries { get; } = [];
+
+    /// <summary>What a reader of a failure wants to know.</summary>
+    public List<string> Notes { get; } = [];
+}

@@ -1,0 +1,55 @@
+namespace Smmu.Fast.Oracle;
+
+/// <summary>Delivery of event records to the Event queue in memory (IHI 0070, 3.5, 7.2 and 7.4).</summary>
+internal sealed class EventQueue(IOracleMemory memory, RegisterFile registers)
+{
+    private const int EntryLog2 = 5;   // 32 bytes.
+
+    // Records of stalled transactions are never lost: they wait for room (7.2.1).
+    private readonly List<OracleEvent> waiting = [];
+
+    /// <summary>Delivers a record, keeps it if its transaction stalls, or loses it.</summary>
+    public void Record(in OracleEvent record)
+    {
+        Flush();
+        if (waiting.Count == 0 && TryWrite(record)) return;
+        if (record.IsStall) waiting.Add(record);
+        else if (registers.IsEventQueueEnabled && IsFull() && !registers.IsEventOverflowPresent) registers.EventProducer ^= 0x8000_0000;
+    }
+
+    /// <summary>Delivers the records that wait, as far as there is room.</summary>
+    public void Flush()
+    {
+        while (waiting.Count != 0 && TryWrite(waiting[0])) waiting.RemoveAt(0);
+    }
+
+    /// <summary>Drops the records that wait: of one stream, or all of them with null (4.7.2, 6.3.9.6).</summary>
+    public void Drop(uint? streamId) => waiting.RemoveAll(record => streamId is null || record.StreamId == streamId);
+
+    private bool TryWrite(in OracleEvent record)
+    {
+        if (!registers.IsEventQueueEnabled || IsFull() || registers.IsActive(RegisterFile.EventQueueAbort)) return false;
+
+        uint producer = registers.EventProducer & RegisterFile.IndexMask(registers.EventQueueLog2);
+        ulong index = producer & Bits.Below(registers.EventQueueLog2);
+        ulong entry = registers.EventQueueBase + (index << EntryLog2);
+        if (!memory.TryWrite(entry, record.Word0) || !memory.TryWrite(entry + 8, record.Word1)
+            || !memory.TryWrite(entry + 16, record.Word2) || !memory.TryWrite(entry + 24, record.Word3))
+        {
+            // 7.2.2, the synchronous form: PROD does not pass the entry.
+            registers.Activate(RegisterFile.EventQueueAbort);
+            return false;
+        }
+
+        uint flags = registers.EventProducer & 0x8000_0000;
+        registers.EventProducer = flags | ((producer + 1) & RegisterFile.IndexMask(registers.EventQueueLog2));
+        return true;
+    }
+
+    // Indexes that do not fit together count as a full queue.
+    private bool IsFull()
+    {
+        uint used = (registers.EventProducer - registers.EventConsumer) & RegisterFile.IndexMask(registers.EventQueueLog2);
+        return used >= 1U << registers.EventQueueLog2;
+    }
+}

@@ -1,0 +1,35 @@
+using Smmu.Fast.Faults;
+using Smmu.Fast.Formats;
+
+namespace Smmu.Fast.Tests.Faults;
+
+/// <summary>Names of stalled accesses: 0 is none of them, and two that follow each other never share one.</summary>
+public class StallTableTests
+{
+    [Fact]
+    public void ATokenIsNeverZeroHoweverOftenAGuestStallsAndTerminates()
+    {
+        const int MoreThanGenerations = 140_000;
+        var stream = new StreamId(1);
+        var client = new StallClient(new DeafClient(), null);
+        var table = new StallTable(SmmuFeatures.Default.With(SmmuFeatureField.STALL_MODEL, 0).With(SmmuFeatureField.STALL_MAX, 1));
+        table.SetEnabled(true);
+        uint last = 0;
+        for (int i = 0; i < MoreThanGenerations; i++)
+        {
+            Assert.True(table.TryHold(stream, client, out uint token));
+            Assert.True(token != 0 && token != last);
+            table.Terminate(stream);
+            Assert.True(table.TryTakeAnswered(out var end));
+            Assert.Equal(token, end.Token);
+            last = token;
+        }
+    }
+
+    private sealed class DeafClient : IStallClient
+    {
+        public void EndStall(uint stallToken, StallAnswer answer)
+        {
+        }
+    }
+}
