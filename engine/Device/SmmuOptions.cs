@@ -22,10 +22,10 @@ public sealed record SmmuOptions
     public int MaximumPorts { get; init; } = 1024;
 
     /// <summary>Entries of the shared TLB: a power of two, 16 to 2^20; 32 bytes each.</summary>
-    public int TlbEntries { get; init; } = 8192;
+    public int TlbEntries { get; init; } = 131_072;
 
     /// <summary>Entries of the walk cache: a power of two, 16 to 2^20; 64 bytes each.</summary>
-    public int WalkCacheEntries { get; init; } = 1024;
+    public int WalkCacheEntries { get; init; } = 4096;
 
     /// <summary>Entries of the configuration cache: a power of two, 16 to 2^20; about 200 bytes each.</summary>
     public int ConfigurationCacheEntries { get; init; } = 1024;

@@ -28,6 +28,11 @@ public readonly record struct SmmuStatistics(
 /// <summary>Counters of one thread's slow path, added up when somebody asks.</summary>
 internal struct PathStatistics
 {
+    /// <summary>Answers by the quick way, from the TLB: a look-up and a hit each, of the configuration too.</summary>
+    public ulong DirectHits;
+
+    /// <summary>Answers by the quick way, from a leaf in memory: look-ups without a hit, and a walk each.</summary>
+    public ulong DirectWalks;
     public ulong TlbLookups;
     public ulong TlbHits;
     public ulong WalkCacheLookups;
@@ -37,15 +42,17 @@ internal struct PathStatistics
     public ulong Walks;
     public ulong DescriptorReads;
 
+    /// <summary>Adds the counters of another thread, the direct ones to those that they stand for.</summary>
     public void Add(in PathStatistics other)
     {
-        TlbLookups += other.TlbLookups;
-        TlbHits += other.TlbHits;
-        WalkCacheLookups += other.WalkCacheLookups;
-        WalkCacheHits += other.WalkCacheHits;
-        ConfigurationLookups += other.ConfigurationLookups;
+        ulong direct = other.DirectHits + other.DirectWalks;
+        TlbLookups += other.TlbLookups + direct;
+        TlbHits += other.TlbHits + other.DirectHits;
+        WalkCacheLookups += other.WalkCacheLookups + other.DirectWalks;
+        WalkCacheHits += other.WalkCacheHits + other.DirectWalks;
+        ConfigurationLookups += other.ConfigurationLookups + direct;
         ConfigurationReads += other.ConfigurationReads;
-        Walks += other.Walks;
-        DescriptorReads += other.DescriptorReads;
+        Walks += other.Walks + other.DirectWalks;
+        DescriptorReads += other.DescriptorReads + other.DirectWalks;
     }
 }

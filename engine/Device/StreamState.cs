@@ -46,6 +46,9 @@ internal unsafe struct StreamState
     /// <summary>Answers, page by page.</summary>
     public PortTlb Kept;
 
+    /// <summary>The quick ways are open: it translates, its contexts are known, and it overrides no permissions.</summary>
+    public bool IsDirect;
+
     public StreamMode Mode;
 
     /// <summary>The stream has overrides, so that what its client may do differs from what its regime permits.</summary>
@@ -77,6 +80,10 @@ internal unsafe struct StreamState
     /// <summary>Entries for all ASIDs; null where they are not apart.</summary>
     public TlbContext* Global;
 
+    /// <summary>What stage 2 makes of the outputs of stage 1; null unless both are on.</summary>
+    public TlbContext* Intermediate;
+    public uint IntermediateNumber;
+
     /// <summary>The bits above the range that have to be like bit 55, of the lower and of the upper half.</summary>
     public ulong LowerTop;
     public ulong UpperTop;
@@ -98,6 +105,15 @@ internal unsafe struct StreamState
 
     /// <summary>The configuration.</summary>
     public ResolvedStream Stream;
+
+    /// <summary>Attributes as payloads hold them, by AttrIndx [2:0] and SH [4:3] of a leaf of stage 1; 0 for not yet known.</summary>
+    public fixed ulong Attributes[32];
+
+    /// <summary>What the attributes below were combined of: those of stage 1, and the type and shareability of stage 2.</summary>
+    public ulong CombinedOf;
+
+    /// <summary>Attributes of both stages as payloads hold them.</summary>
+    public ulong Combined;
 
     /// <summary>A state that knows nothing.</summary>
     public StreamState(StreamId id, SubstreamId? substream, TlbDomain* nowhere, bool isOfTranslated = false)
@@ -143,4 +159,13 @@ internal struct LeafTable
 
     public byte Hierarchy;
     public sbyte Level;
+
+    /// <summary>Of the tables of its half.</summary>
+    public byte GranuleLog2;
+
+    /// <summary><see cref="Hierarchy"/>, or 0 with HADx.</summary>
+    public byte Restrictions;
+
+    /// <summary>Its leaves can be read by the quick way: pages of a world with two privileges, in the common layout.</summary>
+    public bool IsPlain;
 }

@@ -155,6 +155,8 @@ internal sealed unsafe partial class TranslationPath
         ulong top = ulong.MaxValue << AddressRange.Bits;
         state.LowerTop = regime.Stage1Enabled && regime.Stage1.Range0.TopByteIgnored ? 0 : top;
         state.UpperTop = regime.Stage1.Range1.TopByteIgnored ? 0 : top;
+        state.CombinedOf = 0;
+        for (int i = 0; i < 32; i++) state.Attributes[i] = 0;
         state.IsUpperLikeLower = !(regime.Stage1Enabled && regime.HasTwoRanges);
     }
 
@@ -180,13 +182,15 @@ internal sealed unsafe partial class TranslationPath
     private void BringToLife(ref StreamState state)
     {
         gate.Enter();
-        caches.Resolve(in state.Stream.Regime, out state.Own, out state.Global);
+        caches.Resolve(in state.Stream.Regime, out state.Own, out state.Global, out state.Intermediate);
         state.OwnNumber = state.Own->Number;
         state.TableNumber = ControlBuild.Breaks(Breakage.TablesKept) ? NumberForLife(state.Own) : state.OwnNumber;
         state.GlobalNumber = state.Global == null ? 0 : state.Global->Number;
+        state.IntermediateNumber = state.Intermediate == null ? 0 : state.Intermediate->Number;
         state.Beginning = device->Translations;
         gate.Exit();
         state.HasContexts = true;
+        state.IsDirect = !state.HasPermissionOverrides;
     }
 
     // For the control build: a number that no invalidation takes away.
@@ -195,12 +199,14 @@ internal sealed unsafe partial class TranslationPath
     private bool AreContextsAlive(in StreamState state) =>
         state.Beginning == Volatile.Read(ref device->Translations)
         && state.Own->IsAlive(state.OwnNumber, in *device)
-        && (state.Global == null || state.Global->IsAlive(state.GlobalNumber, in *device));
+        && (state.Global == null || state.Global->IsAlive(state.GlobalNumber, in *device))
+        && (state.Intermediate == null || state.Intermediate->IsAlive(state.IntermediateNumber, in *device));
 
     private static void ForgetContexts(ref StreamState state)
     {
         state.Kept.Clear();
         state.HasContexts = false;
+        state.IsDirect = false;
         state.Table = default;
     }
 

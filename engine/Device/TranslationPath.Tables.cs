@@ -1,5 +1,6 @@
-using Smmu.Fast.Foundation;
+using System.Runtime.CompilerServices;
 using Smmu.Fast.Formats;
+using Smmu.Fast.Foundation;
 using Smmu.Fast.Tlbs;
 using Smmu.Fast.Walks;
 
@@ -15,20 +16,7 @@ internal sealed unsafe partial class TranslationPath
         statistics.WalkCacheLookups++;
         ulong address = iova & Compared;
         ref var table = ref state.Table;
-        if (table.CoverageLog2 == 0
-            || address >> table.CoverageLog2 != table.Prefix
-            || table.Stamp != fillDates.DomainTables)
-        {
-            if (!caches.Walks.TryFind(state.TableNumber, address, fillDates.DomainTables, out var entry)
-                || Volatile.Read(ref device->Any) != state.SeenDevice) return default;   // As in TryFindShared.
-            table.Prefix = entry.Prefix;
-            table.CoverageLog2 = entry.CoverageLog2;
-            table.Address = entry.Table;
-            table.AddressIpa = entry.TableIpa;
-            table.Hierarchy = entry.Hierarchy;
-            table.Level = entry.Level;
-            table.Stamp = entry.Stamp;
-        }
+        if (!IsOf(in table, address, in fillDates) && !TryFindTable(ref state, address, in fillDates)) return default;
 
         statistics.WalkCacheHits++;
         return new WalkStart(table.Address, table.AddressIpa, table.Hierarchy, table.Level);
@@ -41,7 +29,7 @@ internal sealed unsafe partial class TranslationPath
         if (!last.IsSet || !state.CanBeCached(iova)) return;
         if (start.IsSet && start.Level == last.Level && start.Table == last.Table) return;   // It is known.
         int coverage = CoverageLog2(in state.Stream.Regime, iova, last.Level);
-        caches.Walks.Fill(new WalkCacheEntry
+        var entry = new WalkCacheEntry
         {
             Level = last.Level,
             CoverageLog2 = (byte)coverage,
@@ -51,16 +39,41 @@ internal sealed unsafe partial class TranslationPath
             Table = last.Table,
             TableIpa = last.TableIpa,
             Stamp = fillDates.DomainTables,
-        });
+        };
+        caches.Walks.Fill(in entry);
+        Remember(ref state, in entry);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static bool IsOf(in LeafTable table, ulong address, in InvalidationDates fillDates) =>
+        address >> table.CoverageLog2 == table.Prefix && table.Stamp == fillDates.DomainTables && table.CoverageLog2 != 0;
+
+    private bool TryFindTable(ref StreamState state, ulong address, in InvalidationDates fillDates)
+    {
+        if (!caches.Walks.TryFind(state.TableNumber, address, fillDates.DomainTables, out var entry)
+            || Volatile.Read(ref device->Any) != state.SeenDevice) return false;   // As in TryFindShared.
+        Remember(ref state, in entry);
+        return true;
+    }
+
+    private static void Remember(ref StreamState state, in WalkCacheEntry entry)
+    {
+        ref readonly var regime = ref state.Stream.Regime;
+        ref readonly var stage1 = ref regime.Stage1;
+        bool isUpper = regime.HasTwoRanges && BitField.Test(entry.Prefix << entry.CoverageLog2, 55);
+        ref readonly var range = ref isUpper ? ref stage1.Range1 : ref stage1.Range0;
         state.Table = new LeafTable
         {
-            Prefix = (iova & Compared) >> coverage,
-            Address = last.Table,
-            AddressIpa = last.TableIpa,
-            Stamp = fillDates.DomainTables,
-            CoverageLog2 = (byte)coverage,
-            Hierarchy = last.Hierarchy,
-            Level = last.Level,
+            Prefix = entry.Prefix,
+            Address = entry.Table,
+            AddressIpa = entry.TableIpa,
+            Stamp = entry.Stamp,
+            CoverageLog2 = entry.CoverageLog2,
+            Hierarchy = entry.Hierarchy,
+            Level = entry.Level,
+            GranuleLog2 = range.GranuleLog2,
+            Restrictions = range.HierarchicalAttributesDisabled ? (byte)0 : entry.Hierarchy,
+            IsPlain = entry.Level == 3 && regime.HasTwoRanges && !stage1.BigEndian && !stage1.LargeAddresses,
         };
     }
 

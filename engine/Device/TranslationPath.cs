@@ -65,6 +65,23 @@ internal sealed unsafe partial class TranslationPath
     public TranslationResult Translate(
         ref StreamState state, ulong iova, AccessKind access, StallClient? client, ref PathStatistics statistics)
     {
+        if (state.IsDirect)
+        {
+            var now = new InvalidationDates(&state.Domain->Stamps, device);
+            if (state.IsPresent(device) && state.CanBeCached(iova)
+                && TryAnswerDirectly(ref state, iova, access, in now, ref statistics, out ulong payload))
+            {
+                return new TranslationResult((payload & TranslationResult.PageMask) | (iova & 0xfff), payload);
+            }
+        }
+
+        return TranslateAnyhow(ref state, iova, access, client, ref statistics);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private TranslationResult TranslateAnyhow(
+        ref StreamState state, ulong iova, AccessKind access, StallClient? client, ref PathStatistics statistics)
+    {
         if (!RequiredPermissions.IsAccess(access)) ThrowNoAccess(access);
         var fillDates = new InvalidationDates(&state.Domain->Stamps, device);
         if (!state.IsBusy && (state.IsPresent(device) || Refresh(ref state, ref statistics, out fillDates)))
@@ -280,6 +297,7 @@ internal sealed unsafe partial class TranslationPath
         isFragment = false;
         if (!state.HasContexts || !walk.IsSuccess) return;
         isFragment = Fill(ref state, iova, in walk, in fillDates);
+        if (state.Intermediate != null) FillIntermediate(ref state, in walk, in fillDates);
         KeepTable(ref state, iova, in walk, in start, in fillDates);
     }
 

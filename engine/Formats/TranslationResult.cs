@@ -133,6 +133,10 @@ public readonly struct TranslationResult
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static int LeafSizeLog2Of(ulong payload) => (int)(payload >> LeafSizeShift) & 0x3f;
 
-    private static MemoryAttributes AttributesOf(ulong payload) =>
+    /// <summary>Memory type and shareability in a payload.</summary>
+    internal const ulong AttributesMask = 0x3ffUL << TypeShift;
+
+    /// <summary>The attributes in a payload.</summary>
+    internal static MemoryAttributes AttributesOf(ulong payload) =>
         new((byte)(payload >> TypeShift), (byte)((payload >> ShareabilityShift) & 3));
 }

@@ -34,6 +34,16 @@ public sealed unsafe partial class GuestMemory
         return TryRead64(pa, out value);
     }
 
+    /// <summary><see cref="TryRead64InScope"/> of the largest region alone: false where another way has to be taken.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal bool TryReadDirect64InScope(ulong pa, out ulong value)
+    {
+        RegionTable* current = Table;
+        bool isThere = current->Largest.Contains(pa);
+        value = isThere ? Volatile.Read(ref *(ulong*)current->Largest.HostOf(pa)) : 0;
+        return isThere;
+    }
+
     /// <summary>Writes an aligned 64-bit word at once, after all earlier stores of the thread; false when aborted.</summary>
     internal bool TryWrite64(ulong pa, ulong value) => TryWriteStructure(pa, &value, 1);
 

@@ -10,11 +10,11 @@ namespace Smmu.Fast.Tlbs;
 
 /// <summary>The TLB that all ports of a device share: set-associative, read without locks, an entry a leaf.</summary>
 /// <remarks>
-/// A set is one cache line: four keys, compared with one instruction, and four payloads in the layout of
+/// A set is one cache line: three keys, compared with one instruction, a version, and three payloads in the layout of
 /// <see cref="TranslationResult"/>. A key holds the number of a context (<see cref="TlbContext"/>), the size of the entry, and
 /// those bits of the page that the place of the set does not tell.
 /// <para>
-/// Each set has a version, odd while somebody writes the set. A reader takes the version, reads, and takes the version again:
+/// The version is odd while somebody writes the set. A reader takes the version, reads, and takes the version again:
 /// what it read under an even and unchanged version belongs together. A filler closes the set first and then compares the
 /// stamps that it read before its walk; an invalidation raises the stamps first and then looks at the sets. Both steps are
 /// fenced, so either the filler sees the new stamp and leaves, or the invalidation sees a closed or filled set and waits for it
@@ -23,36 +23,30 @@ namespace Smmu.Fast.Tlbs;
 /// </remarks>
 internal sealed unsafe class SharedTlb : IDisposable
 {
-    private const int Ways = 4;
+    private const int Ways = 3;
+    private const int PlacesPerSet = 4;   // One is taken by the version.
+    private const uint WayMask = (1 << Ways) - 1;
     private const int SizeCodeBits = 4;
     private const int PageBits = AddressRange.Bits - PortTlb.PageLog2;
 
     private readonly NativeBlock block;
-    private readonly NativeBlock versionBlock;
     private readonly Set* sets;
-    private readonly int* versions;
     private readonly int setMask;
     private readonly int setBits;
     private readonly int numberBits;
 
     /// <summary>Makes an empty TLB.</summary>
-    /// <param name="capacity">Entries; a power of two, at least 16.</param>
+    /// <param name="capacity">Places of 16 bytes, three of four for an entry; a power of two, at least 16.</param>
     public SharedTlb(int capacity)
     {
         Invariant.Holds(BitOperations.IsPow2(capacity) && capacity >= 16);
-        Capacity = capacity;
-        int setCount = capacity / Ways;
+        int setCount = capacity / PlacesPerSet;
         setMask = setCount - 1;
         setBits = BitOperations.Log2((uint)setCount);
         numberBits = Math.Min(31, 64 - SizeCodeBits - (PageBits - setBits));
         block = new NativeBlock((ulong)setCount * (ulong)sizeof(Set), sizeof(Set));
-        versionBlock = new NativeBlock((ulong)setCount * sizeof(int));
         sets = (Set*)block.Pointer;
-        versions = (int*)versionBlock.Pointer;
     }
-
-    /// <summary>Entries that fit.</summary>
-    public int Capacity { get; }
 
     /// <summary>Numbers of contexts that keys can tell apart, 0 left out.</summary>
     public uint Numbers => (1u << numberBits) - 1;
@@ -108,8 +102,8 @@ internal sealed unsafe class SharedTlb : IDisposable
         Invariant.Holds(CanKeep(sizeLog2) && number != 0 && number <= Numbers);
         if (ControlBuild.Breaks(Breakage.FillNotDated)) ControlBuild.Linger();
         ulong key = KeyOf(number, address, sizeLog2, out int index);
-        int version = Volatile.Read(ref versions[index]);
-        if ((version & 1) != 0 || Interlocked.CompareExchange(ref versions[index], version + 1, version) != version) return;
+        long version = Volatile.Read(ref sets[index].Version);
+        if ((version & 1) != 0 || Interlocked.CompareExchange(ref sets[index].Version, version + 1, version) != version) return;
 
         if (dates.AreTranslationsPresent || ControlBuild.Breaks(Breakage.FillNotDated))
         {
@@ -118,20 +112,20 @@ internal sealed unsafe class SharedTlb : IDisposable
             sets[index].Keys[way] = key;
         }
 
-        Volatile.Write(ref versions[index], version + 2);   // Release; pairs with the first read in TryFindInSet.
+        Volatile.Write(ref sets[index].Version, version + 2);   // Release; pairs with the first read in TryFindInSet.
     }
 
     /// <summary>Removes the entry of an address. The stamps have been raised, and a fence was passed.</summary>
     public void Remove(uint number, int sizeLog2, ulong address)
     {
         ulong key = KeyOf(number, address, sizeLog2, out int index);
-        int version = Volatile.Read(ref versions[index]);
+        long version = Volatile.Read(ref sets[index].Version);
         if ((version & 1) == 0 && FindWay(sets + index, key) < 0) return;
 
         version = Close(index);
         int way = FindWay(sets + index, key);
         if (way >= 0) sets[index].Keys[way] = 0;
-        Volatile.Write(ref versions[index], version + 2);
+        Volatile.Write(ref sets[index].Version, version + 2);
     }
 
     /// <summary>Removes everything.</summary>
@@ -139,23 +133,22 @@ internal sealed unsafe class SharedTlb : IDisposable
     {
         for (int index = 0; index <= setMask; index++)
         {
-            int version = Close(index);
-            sets[index] = default;
-            Volatile.Write(ref versions[index], version + 2);
+            long version = Close(index);
+            new Span<ulong>(sets[index].Keys, Ways).Clear();
+            Volatile.Write(ref sets[index].Version, version + 2);
         }
     }
 
     public void Dispose()
     {
         block.Dispose();
-        versionBlock.Dispose();
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private bool TryFindInSet(uint number, ulong address, int sizeLog2, out ulong payload)
     {
         ulong key = KeyOf(number, address, sizeLog2, out int index);
-        int version = Volatile.Read(ref versions[index]);
+        long version = Volatile.Read(ref sets[index].Version);
         int way = FindWay(sets + index, key);
         if (way >= 0)
         {
@@ -163,7 +156,7 @@ internal sealed unsafe class SharedTlb : IDisposable
             payload = sets[index].Payloads[way];
             if (ControlBuild.Breaks(Breakage.CopyNotRechecked)) return true;
             Volatile.ReadBarrier();   // Key and payload are read before the version is read again.
-            return (version & 1) == 0 && Volatile.Read(ref versions[index]) == version;
+            return (version & 1) == 0 && Volatile.Read(ref sets[index].Version) == version;
         }
 
         payload = 0;
@@ -175,7 +168,7 @@ internal sealed unsafe class SharedTlb : IDisposable
     {
         if (Vector256.IsHardwareAccelerated)
         {
-            uint equal = Vector256.Equals(Vector256.Load(set->Keys), Vector256.Create(key)).ExtractMostSignificantBits();
+            uint equal = Vector256.Equals(Vector256.Load(set->Keys), Vector256.Create(key)).ExtractMostSignificantBits() & WayMask;
             return equal == 0 ? -1 : BitOperations.TrailingZeroCount(equal);
         }
 
@@ -188,21 +181,21 @@ internal sealed unsafe class SharedTlb : IDisposable
     }
 
     // The same translation, an empty way, or the way whose turn it is.
-    private static int WayFor(Set* set, ulong key, int version)
+    private static int WayFor(Set* set, ulong key, long version)
     {
         int way = FindWay(set, key);
         if (way < 0) way = FindWay(set, 0);
-        return way >= 0 ? way : (version >> 1) & (Ways - 1);
+        return way >= 0 ? way : (int)((ulong)(version >> 1) % Ways);
     }
 
     // Fillers hold a set for a handful of stores, so the wait is short; it ends even when one was descheduled there.
-    private int Close(int index)
+    private long Close(int index)
     {
         var spin = new SpinWait();
         while (true)
         {
-            int version = Volatile.Read(ref versions[index]);
-            if ((version & 1) == 0 && Interlocked.CompareExchange(ref versions[index], version + 1, version) == version)
+            long version = Volatile.Read(ref sets[index].Version);
+            if ((version & 1) == 0 && Interlocked.CompareExchange(ref sets[index].Version, version + 1, version) == version)
             {
                 return version;
             }
@@ -227,6 +220,7 @@ internal sealed unsafe class SharedTlb : IDisposable
     private struct Set
     {
         public fixed ulong Keys[Ways];
-        public fixed ulong Payloads[Ways];
+        public long Version;
+        public fixed ulong Payloads[PlacesPerSet];
     }
 }

@@ -15,6 +15,7 @@ internal sealed unsafe class TlbContexts : IDisposable
     public const int Capacity = 1 << 14;
 
     private const int Buckets = 1 << 12;
+    private const int MostPerRegime = 3;
     private const uint NoAsid = 0x1_0000;
     private const uint OfGlobals = 0x2_0000;
 
@@ -38,7 +39,7 @@ internal sealed unsafe class TlbContexts : IDisposable
     }
 
     /// <summary>True when the next context might find no place or no number.</summary>
-    public bool MustBeginAnew => count + 2 > Capacity || lastNumber > numbers - 4;
+    public bool MustBeginAnew => count + MostPerRegime > Capacity || lastNumber > numbers - (2 * MostPerRegime);
 
     /// <summary>Finds the living context of a tag, or brings one to life.</summary>
     public TlbContext* Resolve(ulong tag, TlbDomain* domain)

@@ -10,7 +10,7 @@ internal static class TlbTag
     // [15:0] ASID  [31:16] VMID  [35:32] StreamWorld  [37:36] Security state  [38] ASET, of global entries only
     // [39] global  [40] stage 1 took part  [41] stage 2 took part
     // [45:42] MemAttr  [46] MTCFG  [50:47] ALLOCCFG  [52:51] SHCFG: overrides that the kept attributes rest on, else 0
-    // [53] [15:0] is an ASID
+    // [53] [15:0] is an ASID  [54] translates the outputs of some stage 1
     private const int VmidShift = 16;
     private const int WorldShift = 32;
     private const int SecurityShift = 36;
@@ -23,6 +23,7 @@ internal static class TlbTag
     private const int AllocationHintsShift = 47;
     private const int ShareabilityShift = 51;
     private const int HasAsidBit = 53;
+    private const int IntermediateBit = 54;
 
     public const ulong AsidMask = 0xffff;
     public const ulong VmidMask = 0xffffUL << VmidShift;
@@ -48,6 +49,14 @@ internal static class TlbTag
         regime.Stage1Enabled && regime.HasAsid
             ? Common(in regime) | Global | (regime.Aset ? 1UL << AsetBit : 0)
             : Common(in regime);
+
+    /// <summary>The tag of what stage 2 makes of addresses that stage 1 has translated, whatever the ASID.</summary>
+    public static ulong OfIntermediate(in TranslationRegime regime) =>
+        Place(regime.World)
+        | ((ulong)regime.Security << SecurityShift)
+        | (regime.HasVmid ? Place(new Vmid(regime.Vmid)) : 0)
+        | Stage2
+        | (1UL << IntermediateBit);
 
     /// <summary>A VMID in its place.</summary>
     public static ulong Place(Vmid vmid) =>

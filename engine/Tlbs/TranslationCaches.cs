@@ -45,8 +45,12 @@ internal sealed unsafe class TranslationCaches : IDisposable
     /// <summary>The domains.</summary>
     public TlbDomains Domains { get; }
 
-    /// <summary>Finds the contexts of a regime's entries: its own, and that of its global ones if they are apart.</summary>
-    public void Resolve(in TranslationRegime regime, out TlbContext* own, out TlbContext* global)
+    /// <summary>Finds the contexts of a regime's entries.</summary>
+    /// <param name="regime">The regime.</param>
+    /// <param name="own">Its own entries.</param>
+    /// <param name="global">Its global ones, if they are apart; else null.</param>
+    /// <param name="intermediate">What its stage 2 makes of the outputs of its stage 1, if it has both; else null.</param>
+    public void Resolve(in TranslationRegime regime, out TlbContext* own, out TlbContext* global, out TlbContext* intermediate)
     {
         if (contexts.MustBeginAnew) BeginAnew();
         TlbDomain* domain = Domains.Of(in regime);
@@ -54,6 +58,8 @@ internal sealed unsafe class TranslationCaches : IDisposable
         ulong globalTag = TlbTag.OfGlobal(in regime);
         own = contexts.Resolve(tag, domain);
         global = globalTag == tag ? null : contexts.Resolve(globalTag, domain);
+        bool isNested = regime.Stage1Enabled && regime.Stage2Enabled;
+        intermediate = isNested ? contexts.Resolve(TlbTag.OfIntermediate(in regime), domain) : null;
     }
 
     /// <summary>Gives a context a number for fragments, if it lives under the number that the caller knows.</summary>

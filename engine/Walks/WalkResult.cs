@@ -79,6 +79,18 @@ internal struct WalkResult
     /// <summary>Size of the stage 2 contiguous run around the leaf, log2; 0 where the Contiguous bit does not count.</summary>
     public byte Stage2RunSizeLog2;
 
+    /// <summary>Of a nested translation: what stage 2 permits for the final address, without stage 1.</summary>
+    public AccessPermissions Stage2Permissions;
+
+    /// <summary>Of a nested translation: MemAttr[3:0] of the final stage 2 leaf.</summary>
+    public byte Stage2MemoryAttribute;
+
+    /// <summary>Of a nested translation: SH of the final stage 2 leaf, or S2SH0 with S2DS.</summary>
+    public byte Stage2Shareability;
+
+    /// <summary>Of a nested translation: bytes around the IPA for which the stage 2 leaf has outputs, log2.</summary>
+    public byte Stage2ReachLog2;
+
     /// <summary>True when the walk produced a translation.</summary>
     public readonly bool IsSuccess => Event == EventType.None;
 }

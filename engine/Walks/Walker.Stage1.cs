@@ -222,6 +222,10 @@ internal static partial class Walker
             result.Attributes, final.MemAttr, final.Shareability, regime.Stage2.ForcedWriteBack);
         result.Stage2LeafSizeLog2 = final.SizeLog2;
         result.Stage2RunSizeLog2 = final.RunSizeLog2;
+        result.Stage2Permissions = final.Permissions;
+        result.Stage2MemoryAttribute = final.MemAttr;
+        result.Stage2Shareability = final.Shareability;
+        result.Stage2ReachLog2 = final.ReachLog2;
         result.LeafSizeLog2 = Math.Min(result.LeafSizeLog2, final.ReachLog2);
     }
 
