@@ -83,7 +83,7 @@ public sealed unsafe partial class DmaPort : IDisposable
         if (!TryHit(iova, access, out ulong payload)) return MissInScope(iova, access, isOutermost);
 
         if (isOutermost) Exit();   // Nothing so far could throw, so the scope ends without a try block.
-        return ResultOf(payload, iova);
+        return TranslationPath.ResultOf(payload, iova);
     }
 
     /// <summary>Translates many accesses of one kind in one scope.</summary>
@@ -190,7 +190,7 @@ public sealed unsafe partial class DmaPort : IDisposable
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal TranslationResult TranslateInside(ulong iova, AccessKind access) =>
-        TryHit(iova, access, out ulong payload) ? ResultOf(payload, iova) : Miss(iova, access);
+        TryHit(iova, access, out ulong payload) ? TranslationPath.ResultOf(payload, iova) : Miss(iova, access);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal void Exit()
@@ -202,10 +202,6 @@ public sealed unsafe partial class DmaPort : IDisposable
     private bool TryHit(ulong iova, AccessKind access, out ulong payload) =>
         state.Kept.TryFind(iova, RequiredPermissions.BitsOf(access), out payload) && state.IsPresent(stamps);
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static TranslationResult ResultOf(ulong payload, ulong iova) =>
-        new((payload & TranslationResult.PageMask) | (iova & ((1UL << PageLog2) - 1)), payload);
-
     [MethodImpl(MethodImplOptions.NoInlining)]
     private TranslationResult MissInScope(ulong iova, AccessKind access, bool isOutermost)
     {
@@ -214,8 +210,16 @@ public sealed unsafe partial class DmaPort : IDisposable
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private TranslationResult Miss(ulong iova, AccessKind access) =>
-        path.Translate(ref state, iova, access, StallClient, ref Statistics);
+    private TranslationResult Miss(ulong iova, AccessKind access)
+    {
+        if (!path.TryAnswerQuickly(ref state, iova, access, ref Statistics, out ulong payload))
+        {
+            return path.Translate(ref state, iova, access, StallClient, ref Statistics);
+        }
+
+        state.Kept.Fill(iova, payload, isFragment: false);
+        return TranslationPath.ResultOf(payload, iova);
+    }
 
     // A page at a time: every granule and every region is a multiple of 4 KiB.
     private static int PartOf(ulong iova, int length) =>

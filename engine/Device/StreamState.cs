@@ -69,6 +69,9 @@ internal unsafe struct StreamState
     /// <summary>It is about Translated transactions, whose configuration is another one.</summary>
     public bool IsOfTranslated;
 
+    /// <summary>Where the latest answer out of the TLB came from; of a context that is alive while the state is present.</summary>
+    public FavouredEntries Favoured;
+
     /// <summary>Entries of the stream's ASID, and their number when it was asked for.</summary>
     public TlbContext* Own;
     public uint OwnNumber;

@@ -12,14 +12,34 @@ namespace Smmu.Fast.Device;
 /// </content>
 internal sealed unsafe partial class TranslationPath
 {
-    private bool TryAnswerDirectly(
-        ref StreamState state,
-        ulong iova,
-        AccessKind access,
-        in InvalidationDates fillDates,
-        ref PathStatistics statistics,
-        out ulong payload)
+    /// <summary>Answers out of the entries that the stream met last.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public bool TryAnswerQuickly(
+        ref StreamState state, ulong iova, AccessKind access, ref PathStatistics statistics, out ulong payload)
     {
+        // Whether the state is present is asked last, so that the entry is known to be of the context that it seems to be of.
+        if (!state.CanBeCached(iova)
+            || !state.Favoured.TryFind(iova, out payload)
+            || (RequiredPermissions.BitsOf(access) & ~(uint)TranslationResult.PermissionsOf(payload)) != 0
+            || !state.IsPresent(device))
+        {
+            payload = 0;
+            return false;
+        }
+
+        statistics.DirectHits++;
+        return true;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private bool TryAnswerDirectly(
+        ref StreamState state, ulong iova, AccessKind access, ref PathStatistics statistics, out ulong payload)
+    {
+        payload = 0;
+        if (!state.IsDirect || !state.CanBeCached(iova)) return false;
+        var fillDates = new InvalidationDates(&state.Domain->Stamps, device);
+        if (!state.IsPresent(device)) return false;
+
         uint required = RequiredPermissions.BitsOf(access);
         bool isFragment = false;
         if (TryFindIn(state.Own, state.OwnNumber, iova, out payload, ref isFragment)
@@ -82,8 +102,10 @@ internal sealed unsafe partial class TranslationPath
         payload = granted | ((ulong)sizeLog2 << 6) | (output & TranslationResult.PageMask) | attributes;
         bool isGlobal = (descriptor & DescriptorLayout.NotGlobal) == 0 && state.Global != null;
         TlbContext* context = isGlobal ? state.Global : state.Own;
+        uint number = isGlobal ? state.GlobalNumber : state.OwnNumber;
         TlbContext.Announce(ref context->Sizes, sizeLog2);
-        tlb.Fill(isGlobal ? state.GlobalNumber : state.OwnNumber, sizeLog2, iova, payload, in fillDates);
+        tlb.Fill(number, sizeLog2, iova, payload, in fillDates);
+        if (!state.Favoured.Are(tlb.KeyBitsOf(number, sizeLog2))) state.Favoured = tlb.Favour(number, sizeLog2);
         return true;
     }
 

@@ -207,6 +207,7 @@ internal sealed unsafe partial class TranslationPath
         state.Kept.Clear();
         state.HasContexts = false;
         state.IsDirect = false;
+        state.Favoured = default;
         state.Table = default;
     }
 

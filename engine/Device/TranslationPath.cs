@@ -65,17 +65,9 @@ internal sealed unsafe partial class TranslationPath
     public TranslationResult Translate(
         ref StreamState state, ulong iova, AccessKind access, StallClient? client, ref PathStatistics statistics)
     {
-        if (state.IsDirect)
-        {
-            var now = new InvalidationDates(&state.Domain->Stamps, device);
-            if (state.IsPresent(device) && state.CanBeCached(iova)
-                && TryAnswerDirectly(ref state, iova, access, in now, ref statistics, out ulong payload))
-            {
-                return new TranslationResult((payload & TranslationResult.PageMask) | (iova & 0xfff), payload);
-            }
-        }
-
-        return TranslateAnyhow(ref state, iova, access, client, ref statistics);
+        return TryAnswerDirectly(ref state, iova, access, ref statistics, out ulong payload)
+            ? ResultOf(payload, iova)
+            : TranslateAnyhow(ref state, iova, access, client, ref statistics);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
@@ -92,6 +84,11 @@ internal sealed unsafe partial class TranslationPath
         var once = ConfigureOnce(in state, ref statistics);
         return Answer(ref once, iova, access, in fillDates, client, ref statistics);
     }
+
+    /// <summary>The answer for an address of the page that a payload is about.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static TranslationResult ResultOf(ulong payload, ulong iova) =>
+        new((payload & TranslationResult.PageMask) | (iova & ((1UL << PortTlb.PageLog2) - 1)), payload);
 
     /// <summary>An abort without a fault.</summary>
     internal static TranslationResult SilentAbort => new(TranslationOutcome.Aborted, 0, 0, AccessPermissions.None, default);
@@ -237,7 +234,7 @@ internal sealed unsafe partial class TranslationPath
         }
 
         if (mayKeep) state.Kept.Fill(iova, payload, isFragment);
-        return new TranslationResult((payload & TranslationResult.PageMask) | (iova & 0xfff), payload);
+        return ResultOf(payload, iova);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]

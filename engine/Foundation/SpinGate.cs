@@ -13,13 +13,19 @@ internal struct SpinGate
     private int holder;
 
     /// <summary>True while the calling thread holds the gate; for invariants.</summary>
-    public readonly bool IsHeldByThisThread => holder == ThreadToken.Current;
+    public readonly bool IsHeldByThisThread => holder == Holder;
+
+#if SMMU_ASSERT
+    private static int Holder => ThreadToken.Current;
+#else
+    private static int Holder => 1;   // Who it is matters to invariants alone.
+#endif
 
     /// <summary>Closes the gate behind the calling thread, after whoever holds it has left.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Enter()
     {
-        int token = ThreadToken.Current;
+        int token = Holder;
         Invariant.Holds(holder != token);
         if (Interlocked.CompareExchange(ref holder, token, 0) != 0) EnterContended(token);
     }

@@ -1,7 +1,5 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
-using System.Runtime.Intrinsics;
 using Smmu.Fast.Formats;
 using Smmu.Fast.Foundation;
 using Smmu.Fast.Memory;
@@ -23,14 +21,11 @@ namespace Smmu.Fast.Tlbs;
 /// </remarks>
 internal sealed unsafe class SharedTlb : IDisposable
 {
-    private const int Ways = 3;
-    private const int PlacesPerSet = 4;   // One is taken by the version.
-    private const uint WayMask = (1 << Ways) - 1;
     private const int SizeCodeBits = 4;
     private const int PageBits = AddressRange.Bits - PortTlb.PageLog2;
 
     private readonly NativeBlock block;
-    private readonly Set* sets;
+    private readonly TlbSet* sets;
     private readonly int setMask;
     private readonly int setBits;
     private readonly int numberBits;
@@ -40,12 +35,12 @@ internal sealed unsafe class SharedTlb : IDisposable
     public SharedTlb(int capacity)
     {
         Invariant.Holds(BitOperations.IsPow2(capacity) && capacity >= 16);
-        int setCount = capacity / PlacesPerSet;
+        int setCount = capacity / TlbSet.Places;
         setMask = setCount - 1;
         setBits = BitOperations.Log2((uint)setCount);
         numberBits = Math.Min(31, 64 - SizeCodeBits - (PageBits - setBits));
-        block = new NativeBlock((ulong)setCount * (ulong)sizeof(Set), sizeof(Set));
-        sets = (Set*)block.Pointer;
+        block = new NativeBlock((ulong)setCount * (ulong)sizeof(TlbSet), sizeof(TlbSet));
+        sets = (TlbSet*)block.Pointer;
     }
 
     /// <summary>Numbers of contexts that keys can tell apart, 0 left out.</summary>
@@ -85,7 +80,8 @@ internal sealed unsafe class SharedTlb : IDisposable
         for (; sizes != 0; sizes &= sizes - 1)
         {
             int sizeLog2 = BitOperations.TrailingZeroCount(sizes);
-            if (!TryFindInSet(number, address, sizeLog2, out payload)) continue;
+            ulong key = KeyOf(number, address, sizeLog2, out int index);
+            if (!sets[index].TryRead(key, out payload)) continue;
             ulong inEntry = ((1UL << sizeLog2) - 1) & TranslationResult.PageMask;
             payload = (payload & ~inEntry) | (address & inEntry);
             return true;
@@ -94,6 +90,18 @@ internal sealed unsafe class SharedTlb : IDisposable
         payload = 0;
         return false;
     }
+
+    /// <summary>The entries of a context and size, for quick look-ups.</summary>
+    public FavouredEntries Favour(uint number, int sizeLog2) => new(
+        sets, KeyBitsOf(number, sizeLog2), (ulong)setMask, sizeLog2, setBits, SizeCodeBits + numberBits);
+
+    /// <summary>What <see cref="Favour"/> knows a context and size by.</summary>
+    public ulong KeyBitsOf(uint number, int sizeLog2) =>
+        ((ulong)SizeCodes[sizeLog2 - PortTlb.PageLog2] << numberBits) | number;
+
+    /// <summary>Where the pages of a context begin, before the number of sets is considered.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static ulong BeginningOf(ulong key) => (key * 0x9e37_79b9_7f4a_7c15UL) >> 32;
 
     /// <summary>Keeps a payload, unless something was invalidated since the dates were read.</summary>
     public void Fill(
@@ -107,7 +115,7 @@ internal sealed unsafe class SharedTlb : IDisposable
 
         if (dates.AreTranslationsPresent || ControlBuild.Breaks(Breakage.FillNotDated))
         {
-            int way = WayFor(sets + index, key, version);
+            int way = WayFor(ref sets[index], key, version);
             sets[index].Payloads[way] = payload;
             sets[index].Keys[way] = key;
         }
@@ -120,10 +128,10 @@ internal sealed unsafe class SharedTlb : IDisposable
     {
         ulong key = KeyOf(number, address, sizeLog2, out int index);
         long version = Volatile.Read(ref sets[index].Version);
-        if ((version & 1) == 0 && FindWay(sets + index, key) < 0) return;
+        if ((version & 1) == 0 && sets[index].WayOf(key) < 0) return;
 
         version = Close(index);
-        int way = FindWay(sets + index, key);
+        int way = sets[index].WayOf(key);
         if (way >= 0) sets[index].Keys[way] = 0;
         Volatile.Write(ref sets[index].Version, version + 2);
     }
@@ -134,7 +142,7 @@ internal sealed unsafe class SharedTlb : IDisposable
         for (int index = 0; index <= setMask; index++)
         {
             long version = Close(index);
-            new Span<ulong>(sets[index].Keys, Ways).Clear();
+            new Span<ulong>(sets[index].Keys, TlbSet.Ways).Clear();
             Volatile.Write(ref sets[index].Version, version + 2);
         }
     }
@@ -144,48 +152,12 @@ internal sealed unsafe class SharedTlb : IDisposable
         block.Dispose();
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private bool TryFindInSet(uint number, ulong address, int sizeLog2, out ulong payload)
-    {
-        ulong key = KeyOf(number, address, sizeLog2, out int index);
-        long version = Volatile.Read(ref sets[index].Version);
-        int way = FindWay(sets + index, key);
-        if (way >= 0)
-        {
-            if (ControlBuild.Breaks(Breakage.CopyNotRechecked)) ControlBuild.Linger();   // As if the read took that long.
-            payload = sets[index].Payloads[way];
-            if (ControlBuild.Breaks(Breakage.CopyNotRechecked)) return true;
-            Volatile.ReadBarrier();   // Key and payload are read before the version is read again.
-            return (version & 1) == 0 && Volatile.Read(ref sets[index].Version) == version;
-        }
-
-        payload = 0;
-        return false;
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static int FindWay(Set* set, ulong key)
-    {
-        if (Vector256.IsHardwareAccelerated)
-        {
-            uint equal = Vector256.Equals(Vector256.Load(set->Keys), Vector256.Create(key)).ExtractMostSignificantBits() & WayMask;
-            return equal == 0 ? -1 : BitOperations.TrailingZeroCount(equal);
-        }
-
-        for (int way = 0; way < Ways; way++)
-        {
-            if (set->Keys[way] == key) return way;
-        }
-
-        return -1;
-    }
-
     // The same translation, an empty way, or the way whose turn it is.
-    private static int WayFor(Set* set, ulong key, long version)
+    private static int WayFor(ref TlbSet set, ulong key, long version)
     {
-        int way = FindWay(set, key);
-        if (way < 0) way = FindWay(set, 0);
-        return way >= 0 ? way : (int)((ulong)(version >> 1) % Ways);
+        int way = set.WayOf(key);
+        if (way < 0) way = set.WayOf(0);
+        return way >= 0 ? way : (int)((ulong)(version >> 1) % TlbSet.Ways);
     }
 
     // Fillers hold a set for a handful of stores, so the wait is short; it ends even when one was descheduled there.
@@ -211,16 +183,7 @@ internal sealed unsafe class SharedTlb : IDisposable
     {
         ulong page = (address & ((1UL << AddressRange.Bits) - 1)) >> sizeLog2;
         ulong key = ((((page >> setBits) << SizeCodeBits) | SizeCodes[sizeLog2 - PortTlb.PageLog2]) << numberBits) | number;
-        ulong beginning = (key * 0x9e37_79b9_7f4a_7c15UL) >> 32;
-        index = (int)(page + beginning) & setMask;
+        index = (int)(page + BeginningOf(key)) & setMask;
         return key;
-    }
-
-    [StructLayout(LayoutKind.Sequential)]
-    private struct Set
-    {
-        public fixed ulong Keys[Ways];
-        public long Version;
-        public fixed ulong Payloads[PlacesPerSet];
     }
 }

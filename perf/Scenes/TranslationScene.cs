@@ -29,7 +29,7 @@ internal sealed unsafe class TranslationScene : IDisposable
         for (int i = 0; i < pages; i++) Space.Map(PageOf(i), FirstOutput + ((ulong)i * PageBytes));
         Machine.AttachStage1(Stream.Value, Space);
         Port = Machine.Smmu.OpenPort(Stream);
-        Textbook = new TextbookSmmu(Machine, Machine.Smmu.Options.TlbEntries);
+        Textbook = new TextbookSmmu(Machine, Machine.Smmu.Options.TlbEntries / 2);
     }
 
     /// <summary>The stream that the pages are mapped for.</summary>

@@ -1,0 +1,74 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+using Smmu.Fast.Foundation;
+
+namespace Smmu.Fast.Tlbs;
+
+/// <summary>A set of the TLB: one cache line.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct TlbSet
+{
+    /// <summary>Entries of a set.</summary>
+    public const int Ways = 3;
+
+    /// <summary>Places of 16 bytes in a set: one is taken by the version.</summary>
+    public const int Places = 4;
+
+    private const uint WayMask = (1 << Ways) - 1;
+
+    /// <summary>0 for an empty way.</summary>
+    public fixed ulong Keys[Ways];
+
+    /// <summary>Odd while somebody writes.</summary>
+    public long Version;
+
+    public fixed ulong Payloads[Places];
+
+    /// <summary>The way of a key, or -1.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public int WayOf(ulong key)
+    {
+        if (Vector256.IsHardwareAccelerated)
+        {
+            uint equal = EqualWays(key);
+            return equal == 0 ? -1 : BitOperations.TrailingZeroCount(equal);
+        }
+
+        for (int way = 0; way < Ways; way++)
+        {
+            if (Keys[way] == key) return way;
+        }
+
+        return -1;
+    }
+
+    /// <summary>Reads the payload of a key; false when there is none, or somebody is writing.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public bool TryRead(ulong key, out ulong payload)
+    {
+        long version = Volatile.Read(ref Version);
+        int way = WayOf(key);
+        if (way >= 0)
+        {
+            if (ControlBuild.Breaks(Breakage.CopyNotRechecked)) ControlBuild.Linger();   // As if the read took that long.
+            payload = Payloads[way];
+            if (ControlBuild.Breaks(Breakage.CopyNotRechecked)) return true;
+            Volatile.ReadBarrier();   // Key and payload are read before the version is read again.
+            return (version & 1) == 0 && Volatile.Read(ref Version) == version;
+        }
+
+        payload = 0;
+        return false;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private uint EqualWays(ulong key)
+    {
+        fixed (ulong* keys = Keys)
+        {
+            return Vector256.Equals(Vector256.Load(keys), Vector256.Create(key)).ExtractMostSignificantBits() & WayMask;
+        }
+    }
+}
