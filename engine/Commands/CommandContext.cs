@@ -24,6 +24,9 @@ internal sealed unsafe class CommandContext
     /// <summary>The one cache that is searched; the others die by stamp.</summary>
     public SharedTlb Tlb { get; }
 
+    /// <summary>The queues that commands come from.</summary>
+    public CommandSchedule Schedule { get; } = new();
+
     /// <summary>Accesses that wait for CMD_RESUME.</summary>
     public StallTable Stalls { get; }
 
