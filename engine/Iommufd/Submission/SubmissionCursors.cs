@@ -15,8 +15,8 @@ internal struct SubmissionCursors
     /// <summary>Positions below it the hardware knows of. Written by whoever serves.</summary>
     [FieldOffset(3 * 128)] public long Published;
 
-    /// <summary>How often the queue was asked for since somebody serves; 0 when nobody does.</summary>
-    [FieldOffset(4 * 128)] public int Requests;
+    /// <summary>Token of the thread that serves; 0 when nobody does.</summary>
+    [FieldOffset(4 * 128)] public int Server;
 }
 
 /// <summary>A slot of a ring: what the first one of a batch says of it.</summary>

@@ -13,8 +13,8 @@ namespace Smmu.Fast.Iommufd.Submission;
 /// with its position. Then somebody <em>serves</em> the queue: one thread at a time walks from stamp to stamp, writes the
 /// producer index once for all that it found, and deals with what the hardware refuses.
 /// <para>
-/// Who stamps counts itself in <c>Requests</c>, which is a full fence. It was the first: it serves. It was not: whoever serves
-/// sees the count change when it wants to leave, and looks again. Somebody who served long enough leaves all the same; every
+/// Who finds somebody serving leaves its batch to them, and whoever serves looks again before it leaves. Neither fences for
+/// that, so a batch may fall between the two, and somebody who served long enough leaves all the same. It does no harm: every
 /// producer waits at least until its commands are published, and serves itself when nobody does.
 /// </para>
 /// <para>
@@ -47,7 +47,6 @@ internal sealed unsafe class SubmissionRing<TTarget, TSteps> : IDisposable
     private readonly TTarget target;
 
     // Of whoever serves.
-    private int server;
     private long scanned;
     private long abortedAt = -1;
     private int aborts;
@@ -83,7 +82,7 @@ internal sealed unsafe class SubmissionRing<TTarget, TSteps> : IDisposable
     {
         int total = batch.Length + (sync ? 1 : 0);
         if (total == 0) return new CommandResult(SubmissionStatus.Published, CommandError.None, 0, 0);
-        if (Volatile.Read(ref server) == ThreadToken.Current) ThrowInsideCallback();
+        if (Volatile.Read(ref cursors.Server) == ThreadToken.Current) ThrowInsideCallback();
 
         long end = 0;
         for (int offset = 0; offset < total;)
@@ -98,7 +97,7 @@ internal sealed unsafe class SubmissionRing<TTarget, TSteps> : IDisposable
             owners[first & slotMask] = producer;
             TSteps.Reach();
 
-            // Release; pairs with the acquire in Publish: the commands are in memory before the stamp covers them.
+            // Release; pairs with the acquire in IsStamped: the commands are in memory before the stamp covers them.
             Volatile.Write(ref slot.Stamp, first + 1);
             Serve();
             offset += count;
@@ -127,10 +126,8 @@ internal sealed unsafe class SubmissionRing<TTarget, TSteps> : IDisposable
         {
             TSteps.Reach();
             first = Volatile.Read(ref cursors.Tail);
-            if (first + count - Volatile.Read(ref cursors.Consumed) > capacity)
-            {
-                if (!Await(first + count - capacity, Milestone.Consumed)) return false;
-            }
+            long freed = first + count - capacity;   // What has to be passed before the last of these slots is free.
+            if (Volatile.Read(ref cursors.Consumed) < freed && !Await(freed, Milestone.Consumed)) return false;
 
             TSteps.Reach();
             if (Interlocked.CompareExchange(ref cursors.Tail, first + count, first) == first) return true;
@@ -154,45 +151,33 @@ internal sealed unsafe class SubmissionRing<TTarget, TSteps> : IDisposable
     private void Serve()
     {
         TSteps.Reach();
-        if (Interlocked.Increment(ref cursors.Requests) != 1) return;
-        bool isDone = false;
-        server = ThreadToken.Current;
+        if (Volatile.Read(ref cursors.Server) != 0) return;
+        TSteps.Reach();
+        if (Interlocked.CompareExchange(ref cursors.Server, ThreadToken.Current, 0) != 0) return;
         try
         {
-            for (int round = 0; round < MostRounds && !isDone; round++)
-            {
-                int seen = Volatile.Read(ref cursors.Requests);
-                Publish();
-                Volatile.Write(ref server, 0);
-                TSteps.Reach();
-                isDone = Interlocked.CompareExchange(ref cursors.Requests, 0, seen) == seen;
-                if (!isDone) server = ThreadToken.Current;
-            }
+            int rounds = MostRounds;
+            do Publish();
+            while (--rounds > 0 && IsStamped(scanned));
         }
         finally
         {
-            if (!isDone) Leave();
+            TSteps.Reach();
+            Volatile.Write(ref cursors.Published, scanned);   // Not done yet when code of the host threw.
+            Volatile.Write(ref cursors.Server, 0);            // Release: what the next one finds here is whole.
         }
     }
 
-    // After enough rounds, or with an exception of the host's own code.
-    private void Leave()
+    private bool IsStamped(long position)
     {
-        Volatile.Write(ref cursors.Published, scanned);
-        server = 0;
-        Interlocked.Exchange(ref cursors.Requests, 0);
+        TSteps.Reach();
+        return Volatile.Read(ref slots[position & slotMask].Stamp) == position + 1;
     }
 
     private void Publish()
     {
         long position = scanned;
-        while (true)
-        {
-            TSteps.Reach();
-            ref var slot = ref slots[position & slotMask];
-            if (Volatile.Read(ref slot.Stamp) != position + 1) break;
-            position += slot.Count;
-        }
+        while (IsStamped(position)) position += slots[position & slotMask].Count;
 
         if (position != scanned)
         {
@@ -287,12 +272,12 @@ internal sealed unsafe class SubmissionRing<TTarget, TSteps> : IDisposable
         {
             if (HasCome(position, milestone)) return true;
             if (Volatile.Read(ref isBroken)) return false;
-            if (Volatile.Read(ref cursors.Requests) == 0 && Volatile.Read(ref cursors.Published) < position) Serve();
+            if (Volatile.Read(ref cursors.Server) == 0 && Volatile.Read(ref cursors.Published) < position) Serve();
             if (turns >= TurnsOnMemory)
             {
                 // Also makes the SMMU continue what it had to leave, and shows errors.
                 if (ReadConsumed() >= position) return true;
-                if (Volatile.Read(ref cursors.Requests) == 0 && target.TryReadError(out _)) Serve();
+                if (Volatile.Read(ref cursors.Server) == 0 && target.TryReadError(out _)) Serve();
                 if (HasCome(position, milestone)) return true;
 
                 long now = TSteps.Now;

@@ -3,7 +3,7 @@ using Smmu.Fast.Formats;
 using Smmu.Fast.Iommufd.Submission;
 using Smmu.Fast.Scenarios.Machines;
 using Smmu.Fast.Tests.Device;
-using Smmu.Fast.Tests.Repository;
+using Smmu.Fast.Tests.Memory;
 
 namespace Smmu.Fast.Tests.Iommufd.Submission;
 
@@ -130,11 +130,13 @@ public class CommandSubmitterTests
         using var scene = new SubmissionScene();
         using var port = scene.Smmu.OpenPort(new StreamId(1));
         using var holder = new ScopeHolder(port);
-        var submission = Task.Run(() => scene.Submitter.Submit([SubmissionScene.Numbered(1, 0)]));
+        var status = SubmissionStatus.Broken;
+        var worker = new Worker(() => status = scene.Submitter.Submit([SubmissionScene.Numbered(1, 0)]).Status);
         while (scene.Endpoints.Heard.Length == 0) Thread.Yield();
-        Assert.False(submission.Wait(5));
+        Assert.False(worker.EndsWithin(milliseconds: 5));
         holder.Leave();
-        Assert.Equal(SubmissionStatus.Completed, submission.Result.Status);
+        worker.Join();
+        Assert.Equal(SubmissionStatus.Completed, status);
     }
 
     [Fact]

@@ -2,7 +2,6 @@ using Smmu.Fast.Device;
 using Smmu.Fast.Formats;
 using Smmu.Fast.Iommufd.Submission;
 using Smmu.Fast.Memory;
-using Smmu.Fast.Tests.Registers;
 
 namespace Smmu.Fast.Tests.Iommufd.Submission;
 
@@ -100,27 +99,31 @@ public sealed class SubmissionOrderTests : IDisposable
                     running--;
                 }
             })).ToList();
-            if (!isInline) bodies.Add(() =>
-            {
-                while (running > 0)
-                {
-                    Explorer.Reach();
-                    if (!queue.Step()) Explorer.Pass();
-                }
-            });
+            if (!isInline) bodies.Add(() => Consume(queue, () => running > 0));
 
-            return ([.. bodies], () =>
+            void Check()
             {
                 AssertNothingLost(queue, producers);
                 mostWrites = Math.Max(mostWrites, queue.ProducerWrites);
                 fewestWrites = Math.Min(fewestWrites, queue.ProducerWrites);
-            });
+            }
+
+            return ([.. bodies], Check);
         });
         ring!.Dispose();
         queue!.Dispose();
         Assert.True(explorer.Runs >= atLeast, $"Only {explorer.Runs} orders were tried.");
         Assert.True(mostWrites >= fewestWrites);
         if (log2 == 3 && mostPreemptions > 1) Assert.True(fewestWrites < mostWrites, "No write of PROD ever covered two batches.");
+    }
+
+    private static void Consume(FakeQueue queue, Func<bool> isRunning)
+    {
+        while (isRunning())
+        {
+            Explorer.Reach();
+            if (!queue.Step()) Explorer.Pass();
+        }
     }
 
     private static unsafe SubmissionRing<FakeTarget, ExploredSteps> NewRing(FakeQueue queue) =>

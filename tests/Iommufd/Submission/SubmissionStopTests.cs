@@ -1,4 +1,3 @@
-using Smmu.Fast.Formats;
 using Smmu.Fast.Iommufd.Submission;
 using Smmu.Fast.Tests.Memory;
 
@@ -20,7 +19,7 @@ internal readonly struct StoppingSteps : ISubmissionSteps
     public static void Pass(int turns) => RealSteps.Pass(turns);
 
     /// <summary>Where a thread stops.</summary>
-    internal sealed class Stop(int steps)
+    internal sealed class Stop(int steps) : IDisposable
     {
         private readonly ManualResetEventSlim mayGoOn = new();
         private readonly ManualResetEventSlim hasStopped = new();
@@ -41,6 +40,12 @@ internal readonly struct StoppingSteps : ISubmissionSteps
         }
 
         public void GoOn() => mayGoOn.Set();
+
+        public void Dispose()
+        {
+            mayGoOn.Dispose();
+            hasStopped.Dispose();
+        }
     }
 }
 
@@ -83,6 +88,7 @@ public class SubmissionStopTests
 
             stop.GoOn();
             worker.Join();
+            stop.Dispose();
             Assert.True(ring.Submit(stopped, [FakeQueue.Numbered(101)], sync: true).IsSuccess);
             Assert.Equal([0, 1, 2], queue.Executed.Where(number => number < 100));
             Assert.Equal([100, 101], queue.Executed.Where(number => number >= 100));

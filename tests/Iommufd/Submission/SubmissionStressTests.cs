@@ -1,7 +1,6 @@
 using Smmu.Fast.Formats;
 using Smmu.Fast.Iommufd.Submission;
-using Smmu.Fast.Tests.Repository;
-using Smmu.Fast.Tests.Device;
+using Smmu.Fast.Tests.Memory;
 
 namespace Smmu.Fast.Tests.Iommufd.Submission;
 
@@ -37,18 +36,18 @@ public class SubmissionStressTests
     public void ScopesThatComeAndGoHoldUpSyncsAndLoseNothing()
     {
         using var scene = new SubmissionScene(log2: 2);
-        using var stop = new CancellationTokenSource();
-        var device = Task.Run(() =>
+        bool isOver = false;
+        var device = new Worker(() =>
         {
             using var port = scene.Smmu.OpenPort(new StreamId(1));
-            while (!stop.IsCancellationRequested)
+            while (!Volatile.Read(ref isOver))
             {
                 using (var scope = port.Enter()) Thread.SpinWait(200);
             }
         });
         RunProducers(3, 100, (_, commands, sync) => scene.Submitter.Submit(commands, sync), scene);
-        stop.Cancel();
-        device.Wait();
+        Volatile.Write(ref isOver, true);
+        device.Join();
     }
 
     // Each producer's commands carry consecutive numbers; one in sixteen is illegal instead.
@@ -56,21 +55,10 @@ public class SubmissionStressTests
     {
         var sent = new int[producers];
         int errors = 0;
-        var failures = new List<Exception>();
-        var threads = Enumerable.Range(0, producers).Select(producer => new Thread(() =>
-        {
-            try
-            {
-                Interlocked.Add(ref errors, Produce(producer, rounds, submit, ref sent[producer]));
-            }
-            catch (Exception exception)
-            {
-                lock (failures) failures.Add(exception);
-            }
-        })).ToList();
-        foreach (var thread in threads) thread.Start();
-        foreach (var thread in threads) Assert.True(thread.Join(TimeSpan.FromSeconds(100)), "A producer hangs.");
-        Assert.Empty(failures);
+        var threads = Enumerable.Range(0, producers)
+            .Select(producer => new Worker(() => Interlocked.Add(ref errors, Produce(producer, rounds, submit, ref sent[producer]))))
+            .ToList();
+        foreach (var thread in threads) thread.Join();
 
         var heard = scene.Endpoints.Heard.ToLookup(command => command.Producer, command => command.Number);
         for (int producer = 0; producer < producers; producer++) Assert.Equal(Enumerable.Range(0, sent[producer]), heard[producer]);
