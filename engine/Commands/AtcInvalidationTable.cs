@@ -3,7 +3,8 @@ namespace Smmu.Fast.Commands;
 /// <summary>The ATS invalidations that endpoints have not completed (IHI 0070, 3.9.1.4). Behind the control gate only.</summary>
 /// <remarks>
 /// A token is never in use twice, so that a completion that comes twice, or after a reset, hits nothing: [4:0] the slot,
-/// [31:5] a number that grows with each invalidation.
+/// [31:5] a number that grows with each invalidation. Each belongs to the queue whose command it was: the CMD_SYNCs of other
+/// queues neither wait for it nor hear of its timeout (ECMDQ-15).
 /// </remarks>
 internal sealed class AtcInvalidationTable
 {
@@ -13,17 +14,18 @@ internal sealed class AtcInvalidationTable
     private const int SlotBits = 5;
 
     private readonly uint[] tokens = new uint[Capacity];   // 0 marks a free slot.
+    private readonly CommandConsumer?[] owners = new CommandConsumer?[Capacity];
     private uint number;
     private int count;
 
     /// <summary>True while an endpoint owes an answer.</summary>
     public bool HasPending => count != 0;
 
-    /// <summary>True when an invalidation timed out that no CMD_SYNC has told of.</summary>
-    public bool HasTimedOut { get; private set; }
+    /// <summary>True while one more can be out.</summary>
+    public bool HasRoom => count != Capacity;
 
     /// <summary>Takes a slot; false when all are out.</summary>
-    public bool TryBegin(out uint token)
+    public bool TryBegin(CommandConsumer owner, out uint token)
     {
         token = 0;
         int slot = Array.IndexOf(tokens, 0u);
@@ -31,32 +33,29 @@ internal sealed class AtcInvalidationTable
         do token = (++number << SlotBits) | (uint)slot;
         while (token >> SlotBits == 0);
         tokens[slot] = token;
+        owners[slot] = owner;
         count++;
         return true;
     }
 
-    /// <summary>Gives a slot back; false when the token names none, which late and doubled completions must expect.</summary>
+    /// <summary>
+    /// Gives a slot back, and tells the queue; false when the token names none, which late and doubled completions must expect.
+    /// </summary>
     public bool TryEnd(uint token, bool timedOut)
     {
-        ref uint slot = ref tokens[(int)(token & (Capacity - 1))];
-        if (token == 0 || slot != token) return false;
-        slot = 0;
+        int slot = (int)(token & (Capacity - 1));
+        if (token == 0 || tokens[slot] != token) return false;
+        tokens[slot] = 0;
         count--;
-        HasTimedOut |= timedOut;
+        owners[slot]!.EndInvalidation(timedOut);
         return true;
     }
 
-    /// <summary>A CMD_SYNC tells of the timeouts.</summary>
-    public void ForgetTimeouts() => HasTimedOut = false;
-
-    /// <summary>Makes the next CMD_SYNC tell of a timeout.</summary>
-    public void RestoreTimeout() => HasTimedOut = true;
-
-    /// <summary>Forgets all of them: their completions will hit nothing.</summary>
+    /// <summary>Forgets all of them: their completions will hit nothing. The queues are to forget them, too.</summary>
     public void Clear()
     {
         Array.Clear(tokens);
+        Array.Clear(owners);
         count = 0;
-        HasTimedOut = false;
     }
 }

@@ -32,18 +32,19 @@ internal enum ConsumerStep : byte
     /// <summary>The end of a stall is to be told, with the gate open.</summary>
     EndStall,
 
-    /// <summary>A command was refused: CMDQ_ERR is due.</summary>
+    /// <summary>A command was refused: CMDQ_ERR, or CMDQP_ERR, is due.</summary>
     Error,
 
     /// <summary>A full queue has room again: a wake-up event is due, with the gate open (IDR0.SEV).</summary>
     WakeUp,
 }
 
-/// <summary>Consumes the Command queue step by step (IHI 0070, 4 and 7.1).</summary>
+/// <summary>Consumes a Command queue step by step (IHI 0070, 4, 3.5.6 and 7.1).</summary>
 /// <remarks>
 /// Steps are made behind the control gate by one thread at a time. Whatever must not happen there (host code, asking other
 /// threads) is asked of the caller, who opens the gate for it and reports back; registers may have changed meanwhile, so
-/// every report is checked against the queue as it is then.
+/// every report is checked against the queue as it is then. <see cref="CommandSchedule"/> knows which queues can go on, so
+/// each change of what a step would find ends in <see cref="Reconsider"/>.
 /// </remarks>
 internal sealed unsafe class CommandConsumer
 {
@@ -53,7 +54,7 @@ internal sealed unsafe class CommandConsumer
     private readonly CommandContext context;
     private readonly TranslationEpoch epoch;
     private readonly EventQueueWriter events;
-    private readonly AtcInvalidationTable invalidations = new();
+    private readonly CommandSchedule schedule;
 
     private bool enabled;
     private bool stopped;
@@ -63,6 +64,8 @@ internal sealed unsafe class CommandConsumer
     private bool isWaiting;
     private bool isWakeUpDue;
     private bool awaitsEndpoint;
+    private bool awaitsTag;
+    private int invalidationsOut;
     private ulong grace;
     private ulong generation;
 
@@ -79,7 +82,17 @@ internal sealed unsafe class CommandConsumer
         this.context = context;
         this.epoch = epoch;
         this.events = events;
+        schedule = context.Schedule;
     }
+
+    /// <summary>True for an Enhanced Command queue.</summary>
+    public bool IsEnhanced => reader.IsEnhanced;
+
+    /// <summary>Entries of the queue.</summary>
+    public int Entries => reader.Layout.Entries;
+
+    /// <summary>Where the schedule has put it.</summary>
+    public CommandSchedule.Position Position { get; } = new();
 
     /// <summary>The CMD_SYNC whose signal is due after <see cref="ConsumerStep.Signal"/>.</summary>
     public Command CompletedSync { get; private set; }
@@ -96,11 +109,11 @@ internal sealed unsafe class CommandConsumer
     /// <summary>Address to read after <see cref="ConsumerStep.FetchThroughHost"/>.</summary>
     public ulong FetchAddress { get; private set; }
 
-    /// <summary>Commands consumed since the beginning.</summary>
-    public ulong Consumed { get; private set; }
-
     /// <summary>True when a step would find something to do.</summary>
     public bool HasWork => enabled && !stopped && !isWaiting && !awaitsEndpoint && reader.HasWork;
+
+    /// <summary>True from an error until it is acknowledged.</summary>
+    public bool IsStopped => stopped;
 
     /// <summary>True from <see cref="ConsumerStep.FetchThroughHost"/> to <see cref="EndFetch"/>: a read of the queue is out.</summary>
     public bool IsFetching => Volatile.Read(ref isFetching);
@@ -108,7 +121,7 @@ internal sealed unsafe class CommandConsumer
     /// <summary>True while a CMD_SYNC waits for scopes to end.</summary>
     public bool IsWaiting => isWaiting;
 
-    /// <summary>Follows CMDQEN. A CMD_SYNC in waiting is not consumed and will be read again.</summary>
+    /// <summary>Follows CMDQEN, or EN. A CMD_SYNC in waiting is not consumed and will be read again.</summary>
     public void SetEnabled(bool value)
     {
         if (enabled == value) return;
@@ -116,11 +129,21 @@ internal sealed unsafe class CommandConsumer
         Restart();
     }
 
-    /// <summary>Follows CMDQ_ERR: stops at an error, goes on when it is acknowledged.</summary>
+    /// <summary>Follows CMDQ_ERR, or ERR and ERRACK: stops at an error, goes on when it is acknowledged.</summary>
     public void SetStopped(bool value)
     {
         stopped = value;
         Restart();
+    }
+
+    /// <summary>Tells the schedule what a step would find now.</summary>
+    public void Reconsider()
+    {
+        var place = isWaiting ? CommandSchedule.Place.Waiting
+            : HasWork ? CommandSchedule.Place.Ready
+            : awaitsTag ? CommandSchedule.Place.WithoutTag
+            : CommandSchedule.Place.Nowhere;
+        schedule.Put(this, place);
     }
 
     /// <summary>Makes steps until one needs the caller, or a turn is over.</summary>
@@ -144,8 +167,8 @@ internal sealed unsafe class CommandConsumer
             {
                 const CompletionSignal ReservedSignal = (CompletionSignal)3;
                 if (command.CS == ReservedSignal) return Refuse(CommandError.Illegal);
-                if (invalidations.HasTimedOut) return RefuseSync();
-                if (invalidations.HasPending) return AwaitEndpoint();
+                if (HasTimedOutInvalidation) return RefuseSync();
+                if (invalidationsOut != 0) return AwaitEndpoint(forTag: false);
                 if (!HasGraceElapsed()) return ConsumerStep.AskEpoch;
                 CompleteSync(in command, ref budget);
                 if (command.CS != CompletionSignal.None) return ConsumerStep.Signal;
@@ -160,6 +183,9 @@ internal sealed unsafe class CommandConsumer
 
         return ConsumerStep.Yield;
     }
+
+    /// <summary>Reads a command through the host, after <see cref="ConsumerStep.FetchThroughHost"/>, with the gate open.</summary>
+    public bool TryRead(ulong address, ulong* words) => reader.TryRead(address, words);
 
     /// <summary>Takes note that the read of <see cref="ConsumerStep.FetchThroughHost"/> is over, however it went.</summary>
     public void EndFetch() => Volatile.Write(ref isFetching, false);
@@ -178,6 +204,7 @@ internal sealed unsafe class CommandConsumer
         if (isWaiting || !hasGrace) return;
         isWaiting = true;
         epoch.AddWaiter();
+        Reconsider();
     }
 
     /// <summary>Takes the answer to <see cref="ConsumerStep.AskEpoch"/>.</summary>
@@ -188,48 +215,65 @@ internal sealed unsafe class CommandConsumer
         if (!elapsed || !hasGrace || grace != asked) return;
         EndWaiting();
         Accept();
+        Reconsider();
     }
 
-    /// <summary>Takes the end of an ATS invalidation; false when the token names none that is out.</summary>
-    public bool TryEndInvalidation(uint token, bool timedOut)
+    /// <summary>Takes the end of one of its ATS invalidations.</summary>
+    public void EndInvalidation(bool timedOut)
     {
-        if (!invalidations.TryEnd(token, timedOut)) return false;
-        awaitsEndpoint = false;   // The command that waits is judged anew, and may go on waiting.
-        return true;
+        invalidationsOut--;
+        HasTimedOutInvalidation |= timedOut;
+        JudgeAnew();
     }
 
-    /// <summary>True while an endpoint owes the answer to an invalidation.</summary>
-    public bool HasPendingInvalidations => invalidations.HasPending;
+    /// <summary>Lets the command that waits for an endpoint or a tag be judged anew; it may go on waiting.</summary>
+    public void JudgeAnew()
+    {
+        awaitsEndpoint = false;
+        awaitsTag = false;
+        Reconsider();
+    }
 
     /// <summary>True when an invalidation timed out that no CMD_SYNC has told of.</summary>
-    public bool HasTimedOutInvalidation => invalidations.HasTimedOut;
+    public bool HasTimedOutInvalidation { get; private set; }
 
     /// <summary>Makes the next CMD_SYNC tell of a timeout.</summary>
-    public void RestoreTimeout() => invalidations.RestoreTimeout();
+    public void RestoreTimeout() => HasTimedOutInvalidation = true;
 
     /// <summary>Forgets the ATS invalidations that are out.</summary>
-    public void ForgetInvalidations() => invalidations.Clear();
+    public void ForgetInvalidations()
+    {
+        invalidationsOut = 0;
+        HasTimedOutInvalidation = false;
+    }
 
     private ConsumerStep Send(in Command command, ref int budget)
     {
         uint token = 0;
-        if (command.Opcode == CommandOpcode.AtcInv && !invalidations.TryBegin(out token)) return AwaitEndpoint();
+        if (command.Opcode == CommandOpcode.AtcInv)
+        {
+            if (!schedule.Invalidations.TryBegin(this, out token)) return AwaitEndpoint(forTag: true);
+            invalidationsOut++;
+        }
+
         Outgoing = command;
         OutgoingToken = token;
         Consume(ref budget);
         return ConsumerStep.ReachEndpoint;
     }
 
-    private ConsumerStep AwaitEndpoint()
+    private ConsumerStep AwaitEndpoint(bool forTag)
     {
         awaitsEndpoint = true;
+        awaitsTag = forTag;
+        Reconsider();
         return ConsumerStep.Waiting;
     }
 
     // Told once: software that resumes the queue has dealt with it, and the CMD_SYNC is judged anew (IHI 0070, 4.7.3).
     private ConsumerStep RefuseSync()
     {
-        invalidations.ForgetTimeouts();
+        HasTimedOutInvalidation = false;
         return Refuse(CommandError.AtcInvalidationSync);
     }
 
@@ -275,8 +319,10 @@ internal sealed unsafe class CommandConsumer
         generation++;
         hasFetched = false;
         awaitsEndpoint = false;
+        awaitsTag = false;
         EndGrace();
         EndWaiting();
+        Reconsider();
     }
 
     private void EndGrace()
@@ -328,13 +374,13 @@ internal sealed unsafe class CommandConsumer
         EndGrace();
         isWakeUpDue |= context.Features.SEV && reader.IsFull;   // IHI 0070, 4.1.2.
         reader.Advance();
-        Consumed++;
+        schedule.Consumed++;
         budget--;
     }
 
     private ConsumerStep Refuse(CommandError error)
     {
-        reader.SetError((uint)error);   // Visible before CMDQ_ERR toggles (RQ-32).
+        reader.SetError((uint)error);   // Visible before CMDQ_ERR or CMDQP_ERR toggles (RQ-32, ECMDQ-13).
         SetStopped(true);
         return ConsumerStep.Error;
     }

@@ -25,6 +25,9 @@ internal sealed class CommandContext
     /// <summary>Dates of what is remembered of configuration.</summary>
     public ConfigurationDates Configuration { get; }
 
+    /// <summary>The queues that commands come from.</summary>
+    public CommandSchedule Schedule { get; } = new();
+
     /// <summary>Accesses that wait for CMD_RESUME.</summary>
     public StallTable Stalls { get; }
 

@@ -6,7 +6,7 @@ using Smmu.Fast.Registers;
 
 namespace Smmu.Fast.Device;
 
-/// <summary>The state of a device as bytes, little-endian: header, ID registers, a timeout, registers, stalled accesses, SHA-256.</summary>
+/// <summary>The state of a device as bytes, little-endian: header, ID registers, timeouts, registers, stalled accesses, SHA-256.</summary>
 /// <remarks>
 /// Reading judges everything before the device takes any of it: a state that is damaged, of another version or of another
 /// SMMU leaves the device as it is. Register values need no judgement of their own, since they are written as a driver would.
@@ -14,17 +14,17 @@ namespace Smmu.Fast.Device;
 internal sealed class SavedState
 {
     private const ulong Magic = 0x5453_4146_554d_4d53;   // "SMMUFAST"
-    private const uint Version = 1;
+    private const uint Version = 2;
     private const int HeaderBytes = 16;
     private const int FeatureWords = 9;
     private const int RegisterBytes = 12;
     private const int StallBytes = 16;
     private const int HashBytes = SHA256.HashSizeInBytes;
 
-    public SavedState(SmmuFeatures features, bool hasTimeout, SavedRegister[] registers, SavedStall[] stalls)
+    public SavedState(SmmuFeatures features, uint[] timeouts, SavedRegister[] registers, SavedStall[] stalls)
     {
         Features = features;
-        HasTimeout = hasTimeout;
+        Timeouts = timeouts;
         Registers = registers;
         Stalls = stalls;
     }
@@ -32,8 +32,11 @@ internal sealed class SavedState
     /// <summary>ID registers of the device that was saved.</summary>
     public SmmuFeatures Features { get; }
 
-    /// <summary>True when an ATS invalidation timed out that no CMD_SYNC has told of.</summary>
-    public bool HasTimeout { get; }
+    /// <summary>
+    /// Queues of which an ATS invalidation timed out that no CMD_SYNC has told of: 0 the Command queue, Enhanced Command
+    /// queues from 1 on.
+    /// </summary>
+    public uint[] Timeouts { get; }
 
     /// <summary>Registers, in the order in which they are to be written.</summary>
     public SavedRegister[] Registers { get; }
@@ -44,8 +47,8 @@ internal sealed class SavedState
     /// <summary>Writes the state.</summary>
     public byte[] ToBytes()
     {
-        int length = HeaderBytes + (FeatureWords * sizeof(uint)) + sizeof(uint) + sizeof(uint) + (Registers.Length * RegisterBytes)
-            + sizeof(uint) + (Stalls.Length * StallBytes) + HashBytes;
+        int length = HeaderBytes + (FeatureWords * sizeof(uint)) + sizeof(uint) + (Timeouts.Length * sizeof(uint))
+            + sizeof(uint) + (Registers.Length * RegisterBytes) + sizeof(uint) + (Stalls.Length * StallBytes) + HashBytes;
         byte[] bytes = new byte[length];
         var rest = bytes.AsSpan();
         Put64(ref rest, Magic);
@@ -53,7 +56,8 @@ internal sealed class SavedState
         Put32(ref rest, (uint)length);
         foreach (uint word in WordsOf(Features)) Put32(ref rest, word);
 
-        Put32(ref rest, HasTimeout ? 1u : 0);
+        Put32(ref rest, (uint)Timeouts.Length);
+        foreach (uint queue in Timeouts) Put32(ref rest, queue);
         Put32(ref rest, (uint)Registers.Length);
         foreach (var register in Registers)
         {
@@ -91,13 +95,13 @@ internal sealed class SavedState
 
         rest = rest[..^HashBytes];
         var features = TakeFeatures(ref rest);
-        if (rest.Length < sizeof(uint)) throw Damaged();
-        bool hasTimeout = Take32(ref rest) != 0;
+        uint[] timeouts = new uint[TakeCount(ref rest, sizeof(uint))];
+        for (int i = 0; i < timeouts.Length; i++) timeouts[i] = Take32(ref rest);
         var registers = new SavedRegister[TakeCount(ref rest, RegisterBytes)];
         for (int i = 0; i < registers.Length; i++) registers[i] = new SavedRegister(Take32(ref rest), Take64(ref rest));
         var stalls = new SavedStall[TakeCount(ref rest, StallBytes)];
         for (int i = 0; i < stalls.Length; i++) stalls[i] = TakeStall(ref rest);
-        return rest.IsEmpty ? new SavedState(features, hasTimeout, registers, stalls) : throw Damaged();
+        return rest.IsEmpty ? new SavedState(features, timeouts, registers, stalls) : throw Damaged();
     }
 
     /// <summary>Refuses a state that a device with other ID registers saved.</summary>
@@ -107,7 +111,9 @@ internal sealed class SavedState
         if (!Features.Equals(features)) throw new InvalidDataException(
             $"The state was saved by an SMMU with other ID registers: {Differences(features)}. Make the device with those features.");
         uint[] offsets = [.. Registers.Select(register => register.Offset)];
-        if (!SavedRegister.Offsets.SequenceEqual(offsets) || !StallTable.CanHold(Stalls, features)) throw Damaged();
+        bool fits = SavedRegister.OffsetsOf(features).AsSpan().SequenceEqual(offsets)
+            && Timeouts.All(queue => queue <= (uint)features.EnhancedCommandQueues);
+        if (!fits || !StallTable.CanHold(Stalls, features)) throw Damaged();
     }
 
     private static bool IsIntact(ReadOnlySpan<byte> bytes)

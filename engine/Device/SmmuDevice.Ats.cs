@@ -70,7 +70,7 @@ public sealed unsafe partial class SmmuDevice
         }
 
         completionsUnderWay++;   // Dispose has to leave everything standing until this call is through.
-        bool isFound = consumer.TryEndInvalidation(token, timedOut);
+        bool isFound = schedule.Invalidations.TryEnd(token, timedOut);
         try
         {
             ConsumeAndOpenGate();
@@ -86,7 +86,7 @@ public sealed unsafe partial class SmmuDevice
     }
 
     // Enters and leaves with the gate closed.
-    private void ReachEndpoint()
+    private void ReachEndpoint(CommandConsumer consumer)
     {
         var endpoints = options.AtsEndpoints!;
         var command = consumer.Outgoing;
@@ -103,7 +103,7 @@ public sealed unsafe partial class SmmuDevice
             gate.Enter();
             if (answer != AtcInvalidationAnswer.Pending)
             {
-                consumer.TryEndInvalidation(token, timedOut: answer != AtcInvalidationAnswer.Completed);
+                schedule.Invalidations.TryEnd(token, timedOut: answer != AtcInvalidationAnswer.Completed);
             }
         }
     }

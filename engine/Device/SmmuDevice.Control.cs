@@ -5,23 +5,26 @@ namespace Smmu.Fast.Device;
 
 public sealed unsafe partial class SmmuDevice
 {
-    private const uint PageZeroAndOne = 0x2_0000;
-
     // Times one call takes up what other threads publish while it consumes; then it leaves the rest to the next call.
     private const int MostRounds = 16;
+
+    private readonly uint registerBytes;   // Both pages, and those of Enhanced Command queues.
 
     private bool isConsuming;   // Behind the gate: some call is consuming, perhaps out in host code.
     private bool wasAskedAgain; // Behind the gate: somebody found that, and left their part to it.
     private bool workLeft;
 
     /// <summary>Writes a 32-bit register, or one half of a 64-bit one.</summary>
-    /// <param name="offset">Bytes from the base of Page 0; Page 1 begins at 0x10000. Others, and unaligned ones, are ignored.</param>
+    /// <param name="offset">
+    /// Bytes from the base of Page 0; Page 1 begins at 0x10000, pages of Enhanced Command queues where CMDQ_CONTROL_PAGE_BASE
+    /// says. Others, and unaligned ones, are ignored.
+    /// </param>
     /// <param name="value">The value.</param>
     /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
     public void WriteRegister32(uint offset, uint value)
     {
         ObjectDisposedException.ThrowIf(isDisposed, this);
-        if ((offset & 3) != 0 || offset >= PageZeroAndOne) return;
+        if ((offset & 3) != 0 || offset >= registerBytes) return;
         gate.Enter();
         registers.Write32(offset, value);
         ConsumeAndOpenGate();
@@ -32,7 +35,7 @@ public sealed unsafe partial class SmmuDevice
     public void WriteRegister64(uint offset, ulong value)
     {
         ObjectDisposedException.ThrowIf(isDisposed, this);
-        if ((offset & 7) != 0 || offset >= PageZeroAndOne) return;
+        if ((offset & 7) != 0 || offset >= registerBytes) return;
         gate.Enter();
         if (!registers.TryWrite64(offset, value))
         {
@@ -44,12 +47,15 @@ public sealed unsafe partial class SmmuDevice
     }
 
     /// <summary>Reads a 32-bit register, or one half of a 64-bit one; 0 where there is none.</summary>
-    /// <param name="offset">Bytes from the base of Page 0; Page 1 begins at 0x10000.</param>
+    /// <param name="offset">
+    /// Bytes from the base of Page 0; Page 1 begins at 0x10000, pages of Enhanced Command queues where CMDQ_CONTROL_PAGE_BASE
+    /// says.
+    /// </param>
     /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
     public uint ReadRegister32(uint offset)
     {
         ObjectDisposedException.ThrowIf(isDisposed, this);
-        if ((offset & 3) != 0 || offset >= PageZeroAndOne) return 0;
+        if ((offset & 3) != 0 || offset >= registerBytes) return 0;
         if (HasPendingWork) RunPending();
         return registers.Read32(offset);
     }
@@ -59,7 +65,7 @@ public sealed unsafe partial class SmmuDevice
     public ulong ReadRegister64(uint offset)
     {
         ObjectDisposedException.ThrowIf(isDisposed, this);
-        if ((offset & 7) != 0 || offset >= PageZeroAndOne) return 0;
+        if ((offset & 7) != 0 || offset >= registerBytes) return 0;
         if (HasPendingWork) RunPending();
         return registers.TryRead64(offset, out ulong value)
             ? value
@@ -77,7 +83,7 @@ public sealed unsafe partial class SmmuDevice
         ConsumeAndOpenGate();
     }
 
-    /// <summary>Continues the Command queue where an earlier call left it. Does nothing when there is nothing to do.</summary>
+    /// <summary>Continues the Command queues where an earlier call left them. Does nothing when there is nothing to do.</summary>
     /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
     public void RunPending()
     {
@@ -114,7 +120,7 @@ public sealed unsafe partial class SmmuDevice
             return false;
         }
 
-        if (!consumer.HasWork && !consumer.IsWaiting && !stalls.HasAnswered)
+        if (!HasWorkLeft)
         {
             Volatile.Write(ref workLeft, false);   // A write of a register may have ended what was left.
             gate.Exit();
@@ -126,14 +132,14 @@ public sealed unsafe partial class SmmuDevice
         try
         {
             Consume();
-            isUnanswered = wasAskedAgain && consumer.IsWaiting;
-            unanswered = consumer.Grace;
+            isUnanswered = wasAskedAgain && schedule.FirstWaiting is not null;
+            unanswered = schedule.FirstWaiting?.Grace ?? 0;
         }
         finally
         {
             isConsuming = false;
             wasAskedAgain = false;
-            Volatile.Write(ref workLeft, consumer.HasWork || consumer.IsWaiting || stalls.HasAnswered);
+            Volatile.Write(ref workLeft, HasWorkLeft);
             gate.Exit();
         }
 
@@ -143,36 +149,42 @@ public sealed unsafe partial class SmmuDevice
     // Accesses that stalled while the Event queue took no record, which it does now.
     private bool HasRetries => stalls.HasUnrecorded && events.Room != 0;
 
-    // Enters and leaves with the gate closed.
+    private bool HasWorkLeft => schedule.HasWork || schedule.FirstWaiting is not null || stalls.HasAnswered;
+
+    // Enters and leaves with the gate closed. Queues take turns; all that one call does fits into the queue that it begins
+    // with, however many there are, and going from one to the next counts as a command.
     private void Consume()
     {
         int ends = stalls.Capacity;
         int rounds = MostRounds;
-        int budget = commands.Layout.Entries;
-        if (consumer.IsWaiting) AskEpoch();
+        AskWaiting();
+        var current = schedule.Next() ?? consumer;
+        int budget = current.Entries;
         while (true)
         {
-            switch (consumer.Step(ref budget))
+            switch (current.Step(ref budget))
             {
                 case ConsumerStep.Yield:
                     gate.Exit();
                     gate.Enter();
+                    schedule.EndTurn(current);
+                    current = schedule.Next() ?? consumer;
                     break;
 
                 case ConsumerStep.FetchThroughHost:
-                    FetchThroughHost();
+                    FetchThroughHost(current);
                     break;
 
                 case ConsumerStep.AskEpoch:
-                    AskEpoch();
+                    AskEpoch(current);
                     break;
 
                 case ConsumerStep.ReachEndpoint:
-                    ReachEndpoint();
+                    ReachEndpoint(current);
                     break;
 
                 case ConsumerStep.Signal:
-                    SignalSync();
+                    SignalSync(current);
                     break;
 
                 case ConsumerStep.EndStall:
@@ -181,7 +193,7 @@ public sealed unsafe partial class SmmuDevice
                     break;
 
                 case ConsumerStep.Error:
-                    RaiseCommandError();
+                    RaiseCommandError(current.IsEnhanced ? GlobalErrors.CMDQP_ERR : GlobalErrors.CMDQ_ERR);
                     break;
 
                 case ConsumerStep.WakeUp:
@@ -189,16 +201,42 @@ public sealed unsafe partial class SmmuDevice
                     break;
 
                 default:
+                    current.Reconsider();
+                    schedule.EndTurn(current);
+                    if (--budget > 0 && schedule.Next() is { } next)
+                    {
+                        current = next;
+                        break;
+                    }
+
                     if (!wasAskedAgain || rounds-- == 0) return;
                     wasAskedAgain = false;
-                    budget = commands.Layout.Entries;
-                    if (consumer.IsWaiting) AskEpoch();
+                    AskWaiting();
+                    current = schedule.Next() ?? consumer;
+                    budget = current.Entries;
                     break;
             }
         }
     }
 
-    private void AskEpoch()
+    // All CMD_SYNCs that wait, in the order of their grace periods: the first tells whether there is news at all. The answer
+    // to the last made a barrier if one was called for, and it is younger than all of them: the others need but a look.
+    private void AskWaiting()
+    {
+        if (schedule.FirstWaiting is not { } first) return;
+        AskEpoch(first);
+        if (first.IsWaiting || schedule.LastWaiting is not { } last) return;
+
+        ulong grace = last.Grace;
+        bool elapsed = HasElapsed(grace, wasAnnounced: false);
+        while (schedule.FirstWaiting is { } next && next.Grace <= grace)
+        {
+            if (!elapsed && epoch.HasOpenScope(next.Grace)) break;
+            next.AcceptEpoch(next.Grace, elapsed: true);
+        }
+    }
+
+    private void AskEpoch(CommandConsumer consumer)
     {
         ulong grace = consumer.Grace;
         bool wasAnnounced = consumer.IsWaiting;
@@ -221,7 +259,7 @@ public sealed unsafe partial class SmmuDevice
         return elapsed;
     }
 
-    private void FetchThroughHost()
+    private void FetchThroughHost(CommandConsumer consumer)
     {
         ulong* words = stackalloc ulong[2];
         ulong address = consumer.FetchAddress;
@@ -229,7 +267,7 @@ public sealed unsafe partial class SmmuDevice
         gate.Exit();
         try
         {
-            succeeded = commands.TryRead(address, words);
+            succeeded = consumer.TryRead(address, words);
         }
         finally
         {
@@ -240,7 +278,7 @@ public sealed unsafe partial class SmmuDevice
         consumer.AcceptFetch(succeeded, words);
     }
 
-    private void SignalSync()
+    private void SignalSync(CommandConsumer consumer)
     {
         var sync = consumer.CompletedSync;
         gate.Exit();
@@ -281,13 +319,13 @@ public sealed unsafe partial class SmmuDevice
         }
     }
 
-    private void RaiseCommandError()
+    private void RaiseCommandError(GlobalErrors error)
     {
-        if (!registers.Errors.TryActivate(GlobalErrors.CMDQ_ERR)) return;
+        if (!registers.Errors.TryActivate(error)) return;
         gate.Exit();
         try
         {
-            interrupts.AfterError(GlobalErrors.CMDQ_ERR);
+            interrupts.AfterError(error);
         }
         finally
         {

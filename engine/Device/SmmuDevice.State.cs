@@ -1,3 +1,5 @@
+using Smmu.Fast.Commands;
+
 namespace Smmu.Fast.Device;
 
 public sealed unsafe partial class SmmuDevice
@@ -17,8 +19,8 @@ public sealed unsafe partial class SmmuDevice
     {
         ObjectDisposedException.ThrowIf(isDisposed, this);
         EnterAtRest();
-        bool isReaching = consumer.HasPendingInvalidations || registers.PageRequests.IsBusy;
-        var state = new SavedState(Features, consumer.HasTimedOutInvalidation, registers.Save(), stalls.Save());
+        bool isReaching = schedule.Invalidations.HasPending || registers.PageRequests.IsBusy;
+        var state = new SavedState(Features, QueuesWithTimeout(), registers.Save(), stalls.Save());
         gate.Exit();
         if (isReaching) throw new InvalidOperationException(
             "An ATS invalidation or a page request is under way: complete them before the device is saved.");
@@ -51,16 +53,30 @@ public sealed unsafe partial class SmmuDevice
             ForgetAll();
             while (stalls.HasAnswered) EndStall();
             registers.Restore(saved.Registers);
-            if (saved.HasTimeout) consumer.RestoreTimeout();
+            foreach (uint queue in saved.Timeouts) ConsumerOf(queue).RestoreTimeout();
             stalls.Restore(saved.Stalls);
         }
         finally
         {
             isConsuming = false;
             wasAskedAgain = false;
-            Volatile.Write(ref workLeft, consumer.HasWork);
+            Volatile.Write(ref workLeft, schedule.HasWork);
             gate.Exit();
         }
+    }
+
+    // The Command queue is number 0, Enhanced Command queues follow.
+    private CommandConsumer ConsumerOf(uint number) => number == 0 ? consumer : enhanced.Queues[(int)number - 1].Consumer;
+
+    private uint[] QueuesWithTimeout()
+    {
+        var numbers = new List<uint>();
+        for (uint number = 0; number <= (uint)enhanced.Queues.Length; number++)
+        {
+            if (ConsumerOf(number).HasTimedOutInvalidation) numbers.Add(number);
+        }
+
+        return [.. numbers];
     }
 
     // Leaves with the gate closed.

@@ -32,8 +32,9 @@ public sealed unsafe partial class SmmuDevice : IDisposable
     private readonly ConfigurationCache configuration;
     private readonly ConfigurationDates dates = new();
     private readonly ControlGate gate = new();
-    private readonly CommandQueueReader commands;
+    private readonly CommandSchedule schedule;
     private readonly CommandConsumer consumer;
+    private readonly EnhancedCommandQueues enhanced;
     private readonly RegisterFile registers;
     private readonly InterruptDelivery interrupts;
     private readonly TranslationPath path;
@@ -74,12 +75,15 @@ public sealed unsafe partial class SmmuDevice : IDisposable
             TolerateReservedRange = options.TolerateReservedRange,
             HasEndpoints = options.AtsEndpoints is not null,
         };
-        commands = new CommandQueueReader(memory, features.CommandQueueLog2, outputBits);
+        schedule = context.Schedule;
+        var commands = new CommandQueueReader(memory, features.CommandQueueLog2, outputBits);
         events = new EventQueueWriter(memory, features.EventQueueLog2, outputBits);
         consumer = new CommandConsumer(commands, context, epoch, events);
+        enhanced = new EnhancedCommandQueues(features, memory, context, epoch, events);
+        registerBytes = features.FirstCommandQueuePage + ((uint)features.EnhancedCommandQueuePages * RegisterOffset.PageSize);
         registers = new RegisterFile(
             features, caches.Device, commands, consumer, context, events, stalls,
-            new PageRequestQueueWriter(memory, features.PageRequestQueueLog2, outputBits), options.GlobalBypassReset);
+            new PageRequestQueueWriter(memory, features.PageRequestQueueLog2, outputBits), enhanced, options.GlobalBypassReset);
         interrupts = new InterruptDelivery(gate, registers, memory, features);
         var faults = new FaultReporter(events, stalls, interrupts);
         path = new TranslationPath(options, gate, registers, faults, caches, configuration, dates);
@@ -196,7 +200,7 @@ public sealed unsafe partial class SmmuDevice : IDisposable
             sum.DescriptorReads,
             interrupts.EventsRecorded,
             interrupts.EventsLost,
-            consumer.Consumed);
+            schedule.Consumed);
     }
 
     /// <summary>Frees the device and closes its ports.</summary>

@@ -20,6 +20,7 @@ public sealed partial class SmmuFeatures : IEquatable<SmmuFeatures>
     internal const int Idr6Base = 256_256;
 
     private const int MaxQueueLog2 = 19;
+    private const int MaxControlPagesLog2 = 8;
 
     private readonly FeatureWords words;
 
@@ -81,6 +82,22 @@ public sealed partial class SmmuFeatures : IEquatable<SmmuFeatures>
 
     /// <summary>PRIQS, at most 19.</summary>
     public int PageRequestQueueLog2 => Math.Min((int)PRIQS, MaxQueueLog2);
+
+    /// <summary>All Enhanced Command queues: a power of two up to 2^16; 0 without IDR1.ECMDQ.</summary>
+    public int EnhancedCommandQueues => EnhancedCommandQueuePages << QueuesOfPageLog2;
+
+    /// <summary>Pages of Enhanced Command queues: a power of two up to 256; 0 without IDR1.ECMDQ.</summary>
+    public int EnhancedCommandQueuePages => ECMDQ ? 1 << Math.Min((int)CMDQ_CONTROL_PAGE_LOG2NUMP, MaxControlPagesLog2) : 0;
+
+    /// <summary>
+    /// Bytes from the base of Page 0 to the first page of Enhanced Command queues: the optional pages begin with that of
+    /// VATOS, where there is one, and these follow it (IHI 0070, 6.1).
+    /// </summary>
+    internal uint FirstCommandQueuePage =>
+        RegisterOffset.FirstOptionalPage + (VATOS ? (BA_VATOS + 1u) * RegisterOffset.PageSize : 0);
+
+    /// <summary>log2 of the Enhanced Command queues of a page, at most 8.</summary>
+    internal int QueuesOfPageLog2 => Math.Min((int)CMDQ_CONTROL_PAGE_LOG2NUMQ, MaxControlPagesLog2);
 
     /// <inheritdoc cref="SmmuFeatureField.S2P"/>
     public bool S2P => Get(SmmuFeatureField.S2P) != 0;
@@ -314,6 +331,14 @@ public sealed partial class SmmuFeatures : IEquatable<SmmuFeatures>
     /// <summary>The value of a field, shifted down to bit 0.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public ulong Get(SmmuFeatureField field) => BitRange.Get(words[BitRange.WordOf((int)field)], (int)field);
+
+    /// <summary>Bytes from the base of Page 0 to the registers of an Enhanced Command queue.</summary>
+    /// <param name="queue">Its number: those of the first page come first.</param>
+    internal uint EnhancedCommandQueueOffset(int queue)
+    {
+        uint stride = RegisterOffset.PageSize >> QueuesOfPageLog2;
+        return FirstCommandQueuePage + ((uint)queue * stride);   // Pages follow one another, so their queues do.
+    }
 
     /// <summary>A copy with one field replaced.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The field cannot hold <paramref name="value"/>.</exception>

@@ -13,33 +13,55 @@ internal sealed unsafe class CommandQueueReader
     private const int EntryLog2 = 4;
     private const int EntryWords = 2;
     private const uint IndexMask = 0xf_ffff;
-    private const uint ErrorMask = 0x7f00_0000;
     private const int ErrorShift = 24;
+    private const uint ErrorField = 0x7f << ErrorShift;
+
+    // What an Enhanced Command queue has beside: enable and error acknowledge in PROD, an error flag below a shorter reason.
+    private const uint EnhancedControls = (1u << 31) | (1 << 23);
+    private const uint EnhancedErrorFlag = 1 << 23;
+    private const uint EnhancedErrorField = (7 << ErrorShift) | EnhancedErrorFlag;
 
     private readonly GuestMemory memory;
     private readonly int largestLog2;
     private readonly int outputBits;
+    private readonly uint producerMask;
+    private readonly uint errorMask;
+    private readonly uint errorFlag;
 
     private ulong baseRegister;
     private uint producer;
     private uint consumer;
     private QueueLayout layout;
 
-    public CommandQueueReader(GuestMemory memory, int largestLog2, int outputBits)
+    /// <summary>Makes a queue in its reset state.</summary>
+    /// <param name="memory">Where it lies.</param>
+    /// <param name="largestLog2">CMDQS.</param>
+    /// <param name="outputBits">OAS in bits.</param>
+    /// <param name="isEnhanced">True for the registers of an Enhanced Command queue (IHI 0070, 6.3.107 to 6.3.109).</param>
+    public CommandQueueReader(GuestMemory memory, int largestLog2, int outputBits, bool isEnhanced = false)
     {
         this.memory = memory;
         this.largestLog2 = largestLog2;
         this.outputBits = outputBits;
+        IsEnhanced = isEnhanced;
+        producerMask = isEnhanced ? IndexMask | EnhancedControls : IndexMask;
+        errorMask = isEnhanced ? EnhancedErrorField : ErrorField;
+        errorFlag = isEnhanced ? EnhancedErrorFlag : 0;
         WriteBase(0);
     }
+
+    /// <summary>True for an Enhanced Command queue.</summary>
+    public bool IsEnhanced { get; }
 
     /// <summary>CMDQ_BASE as written.</summary>
     public ulong BaseRegister => Volatile.Read(ref baseRegister);
 
-    /// <summary>CMDQ_PROD as written.</summary>
+    /// <summary>CMDQ_PROD as written; with ERRACK [23] and EN [31] in an Enhanced Command queue.</summary>
     public uint ProducerRegister => Volatile.Read(ref producer);
 
-    /// <summary>CMDQ_CONS: RD [19:0], ERR [30:24].</summary>
+    /// <summary>
+    /// CMDQ_CONS: RD [19:0], ERR [30:24]; in an Enhanced Command queue ERR [23], ERR_REASON [26:24], and no ENACK.
+    /// </summary>
     public uint ConsumerRegister => Volatile.Read(ref consumer);
 
     /// <summary>Where the queue lies.</summary>
@@ -59,14 +81,14 @@ internal sealed unsafe class CommandQueueReader
     {
         Volatile.Write(ref baseRegister, value);
         layout = new QueueLayout(value, largestLog2, EntryLog2, outputBits);
-        Volatile.Write(ref consumer, consumer & (ErrorMask | layout.UsedMask));   // QUE-12.
+        Volatile.Write(ref consumer, consumer & (errorMask | layout.UsedMask));   // QUE-12.
     }
 
     /// <summary>Takes a write of CMDQ_PROD.</summary>
-    public void WriteProducer(uint value) => Volatile.Write(ref producer, value & IndexMask);
+    public void WriteProducer(uint value) => Volatile.Write(ref producer, value & producerMask);
 
     /// <summary>Takes a write of CMDQ_CONS; the caller has judged the guard.</summary>
-    public void WriteConsumer(uint value) => Volatile.Write(ref consumer, value & (ErrorMask | layout.UsedMask));
+    public void WriteConsumer(uint value) => Volatile.Write(ref consumer, value & (errorMask | layout.UsedMask));
 
     /// <summary>Reads the command at CONS without running host code.</summary>
     public MemoryStatus TryReadDirect(ulong* words) => memory.TryReadStructureDirect(CurrentAddress, words, EntryWords);
@@ -83,12 +105,12 @@ internal sealed unsafe class CommandQueueReader
     }
 
     /// <summary>Moves CONS past the command it stands on.</summary>
-    public void Advance() => Volatile.Write(ref consumer, (consumer & ErrorMask) | layout.Next(consumer & layout.UsedMask));
+    public void Advance() => Volatile.Write(ref consumer, (consumer & errorMask) | layout.Next(consumer & layout.UsedMask));
 
-    /// <summary>Notes why the command at CONS was refused.</summary>
+    /// <summary>Notes why the command at CONS was refused. An error flag inverts in the same store as the reason.</summary>
     public void SetError(uint code)
     {
-        Invariant.Holds(code is > 0 and < 0x80);
-        Volatile.Write(ref consumer, (consumer & ~ErrorMask) | (code << ErrorShift));
+        Invariant.Holds(code is > 0 and < 8);
+        Volatile.Write(ref consumer, (consumer & ~errorMask) | (~consumer & errorFlag) | (code << ErrorShift));
     }
 }

@@ -15,6 +15,7 @@ internal sealed partial class RegisterFile
         RegisterOffset.IDR5 => features.Idr5,
         RegisterOffset.IIDR => features.Iidr,
         RegisterOffset.AIDR => features.Aidr,
+        RegisterOffset.IDR6 => features.ECMDQ ? features.Idr6 : 0,
         RegisterOffset.CR0 => Volatile.Read(ref control0),
         RegisterOffset.CR0ACK => Acknowledge0,
         RegisterOffset.CR1 => Volatile.Read(ref control1),
@@ -52,13 +53,14 @@ internal sealed partial class RegisterFile
             case RegisterOffset.EVENTQ_IRQ_CFG0: value = EventQueueInterrupt.AddressRegister; return true;
             case RegisterOffset.PRIQ_BASE: value = PageRequests.BaseRegister; return true;
             case RegisterOffset.PRIQ_IRQ_CFG0: value = PageRequestInterrupt.AddressRegister; return true;
-            default: value = 0; return false;
+            default: return enhanced.TryRead64(offset, out value);
         }
     }
 
     private uint ReadHalf(uint offset)
     {
         const uint UpperHalf = 4;
+        if (enhanced.TryRead32(offset, out uint word)) return word;
         if (!TryRead64(offset & ~UpperHalf, out ulong value)) return 0;
         return (offset & UpperHalf) != 0 ? (uint)(value >> 32) : (uint)value;
     }

@@ -7,10 +7,11 @@ internal sealed partial class RegisterFile
     /// <summary>Reads all registers that software can change.</summary>
     public SavedRegister[] Save()
     {
-        var saved = new SavedRegister[SavedRegister.Offsets.Length];
+        uint[] offsets = SavedRegister.OffsetsOf(features);
+        var saved = new SavedRegister[offsets.Length];
         for (int i = 0; i < saved.Length; i++)
         {
-            uint offset = SavedRegister.Offsets[i];
+            uint offset = offsets[i];
             if (!TryRead64(offset, out ulong value)) value = Read32(offset);
             saved[i] = new SavedRegister(offset, value);
         }

@@ -38,6 +38,7 @@ internal sealed unsafe partial class RegisterFile
     private readonly CommandContext context;
     private readonly EventQueueWriter events;
     private readonly StallTable stalls;
+    private readonly EnhancedCommandQueues enhanced;
     private readonly uint globalBypassReset;
     private readonly uint controlMask;
     private readonly uint control2Mask;
@@ -63,6 +64,7 @@ internal sealed unsafe partial class RegisterFile
         EventQueueWriter events,
         StallTable stalls,
         PageRequestQueueWriter pageRequests,
+        EnhancedCommandQueues enhanced,
         uint globalBypassReset)
     {
         this.features = features;
@@ -72,6 +74,7 @@ internal sealed unsafe partial class RegisterFile
         this.context = context;
         this.events = events;
         this.stalls = stalls;
+        this.enhanced = enhanced;
         PageRequests = pageRequests;
 
         controlMask = SmmuEnable | EventQueueEnable | CommandQueueEnable
@@ -126,6 +129,8 @@ internal sealed unsafe partial class RegisterFile
 
     private bool IsEventQueueActive => (control0 & EventQueueEnable) != 0 || events.IsActive;
 
+    private bool IsAnyCommandQueueActive => IsCommandQueueActive || enhanced.IsAnyActive;
+
     private bool IsCommandQueueActive => (control0 & CommandQueueEnable) != 0 || consumer.IsFetching;
 
     private bool IsPageRequestQueueActive => (control0 & PageRequestQueueEnable) != 0 || PageRequests.IsBusy;
@@ -155,6 +160,8 @@ internal sealed unsafe partial class RegisterFile
         commands.Reset();
         consumer.SetStopped(false);
         consumer.ForgetInvalidations();
+        enhanced.Reset();
+        context.Schedule.Invalidations.Clear();
         PublishTranslationControl(globalBypassReset);
     }
 
@@ -170,6 +177,12 @@ internal sealed unsafe partial class RegisterFile
     /// <summary>Writes a 32-bit register, or half of a 64-bit one. Offsets without a register ignore it.</summary>
     public void Write32(uint offset, uint value)
     {
+        if (offset >= RegisterOffset.FirstOptionalPage)
+        {
+            enhanced.Write32(offset, value);
+            return;
+        }
+
         switch (offset)
         {
             case RegisterOffset.CR0: WriteControl0(value); break;
@@ -181,7 +194,7 @@ internal sealed unsafe partial class RegisterFile
             case RegisterOffset.GERROR_IRQ_CFG1: GlobalErrorInterrupt.WriteData(value); break;
             case RegisterOffset.GERROR_IRQ_CFG2: GlobalErrorInterrupt.WriteAttributes(value); break;
             case RegisterOffset.STRTAB_BASE_CFG: WriteTableConfiguration(value); break;
-            case RegisterOffset.CMDQ_PROD: commands.WriteProducer(value); break;
+            case RegisterOffset.CMDQ_PROD: WriteCommandProducer(value); break;
             case RegisterOffset.CMDQ_CONS: WriteCommandConsumer(value); break;
             case RegisterOffset.EVENTQ_IRQ_CFG1: EventQueueInterrupt.WriteData(value); break;
             case RegisterOffset.EVENTQ_IRQ_CFG2: EventQueueInterrupt.WriteAttributes(value); break;
@@ -213,7 +226,7 @@ internal sealed unsafe partial class RegisterFile
             case RegisterOffset.EVENTQ_IRQ_CFG0: EventQueueInterrupt.WriteAddress(value); return true;
             case RegisterOffset.PRIQ_BASE: WritePageRequestBase(value); return true;
             case RegisterOffset.PRIQ_IRQ_CFG0: PageRequestInterrupt.WriteAddress(value); return true;
-            default: return false;
+            default: return enhanced.TryWrite64(offset, value);
         }
     }
 
@@ -253,7 +266,7 @@ internal sealed unsafe partial class RegisterFile
 
     private void WriteControl1(uint value)
     {
-        bool anyQueue = IsCommandQueueActive || IsEventQueueActive || IsPageRequestQueueActive;
+        bool anyQueue = IsAnyCommandQueueActive || IsEventQueueActive || IsPageRequestQueueActive;
         uint writable = (IsSmmuEnabled ? 0 : TableAttributes) | (anyQueue ? 0 : QueueAttributes);
         Volatile.Write(ref control1, (control1 & ~writable) | (value & writable));
     }
@@ -316,6 +329,12 @@ internal sealed unsafe partial class RegisterFile
         if (!IsCommandQueueActive && !features.QUEUES_PRESET) commands.WriteBase(value & queueBaseMask);
     }
 
+    private void WriteCommandProducer(uint value)
+    {
+        commands.WriteProducer(value);
+        consumer.Reconsider();
+    }
+
     private void WriteCommandConsumer(uint value)
     {
         if (!IsCommandQueueActive) commands.WriteConsumer(value);
@@ -357,6 +376,7 @@ internal sealed unsafe partial class RegisterFile
     {
         var errors = GlobalErrors.CMDQ_ERR | GlobalErrors.EVENTQ_ABT_ERR;
         if (features.PRI) errors |= GlobalErrors.PRIQ_ABT_ERR;
+        if (features.ECMDQ) errors |= GlobalErrors.CMDQP_ERR;
         if (!features.MSI) return errors;
         errors |= GlobalErrors.MSI_CMDQ_ABT_ERR | GlobalErrors.MSI_EVENTQ_ABT_ERR | GlobalErrors.MSI_GERROR_ABT_ERR;
         return features.PRI ? errors | GlobalErrors.MSI_PRIQ_ABT_ERR : errors;

@@ -7,8 +7,7 @@ namespace Smmu.Fast.Registers;
 /// <param name="Value">Its value; the upper half of a 32-bit register is 0.</param>
 internal readonly record struct SavedRegister(uint Offset, ulong Value)
 {
-    /// <summary>All registers that software can change, in an order in which none guards a later one.</summary>
-    public static ReadOnlySpan<uint> Offsets =>
+    private static ReadOnlySpan<uint> OffsetsOfAll =>
     [
         RegisterOffset.GBPA,
         RegisterOffset.CR1,
@@ -38,4 +37,20 @@ internal readonly record struct SavedRegister(uint Offset, ulong Value)
         RegisterOffset.GERRORN,
         RegisterOffset.CR0,
     ];
+
+    /// <summary>All registers that software can change, in an order in which none guards a later one.</summary>
+    public static uint[] OffsetsOf(SmmuFeatures features)
+    {
+        var offsets = new List<uint>(OffsetsOfAll.Length);
+        offsets.AddRange(OffsetsOfAll);
+        for (int queue = 0; queue < features.EnhancedCommandQueues; queue++)
+        {
+            uint first = features.EnhancedCommandQueueOffset(queue);
+            offsets.Add(first + EnhancedCommandQueueOffset.ECMDQ_BASE);
+            offsets.Add(first + EnhancedCommandQueueOffset.ECMDQ_CONS);
+            offsets.Add(first + EnhancedCommandQueueOffset.ECMDQ_PROD);
+        }
+
+        return [.. offsets];
+    }
 }

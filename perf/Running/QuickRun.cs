@@ -34,7 +34,8 @@ internal static class QuickRun
         foreach (var type in Suite.Types)
         {
             var log = new LogCapture();
-            var config = Suite.InProcess(shortJob, log);
+            bool isByThread = !type.IsDefined(typeof(ManyThreadsAttribute), inherit: false);
+            var config = Suite.InProcess(isByThread ? shortJob : shortJob.WithClock(Chronometer.BestClock), log);
             if (patterns.Length > 0) config.AddFilter(new GlobFilter(patterns));
             var summary = BenchmarkRunner.Run(type, config);
             if (summary.BenchmarksCases.Length == 0) continue;
@@ -56,7 +57,7 @@ internal static class QuickRun
             return 1;
         }
 
-        table.Write(output, clock.Title, string.Join(' ', ["--quick", .. patterns]));
+        table.Write(output, $"{clock.Title}; elapsed time where several threads submit", string.Join(' ', ["--quick", .. patterns]));
         return code;
     }
 }

@@ -11,7 +11,7 @@ namespace Smmu.Fast.Perf.Running;
 /// <summary>The benchmarks, and how the short runs run them.</summary>
 internal static class Suite
 {
-    private static readonly string[] rooms = ["Translate", "Commands", "Dma", "Replay"];
+    private static readonly string[] rooms = ["Translate", "Commands", "Submission", "Dma", "Replay"];
 
     /// <summary>All classes with benchmarks, by room and name.</summary>
     public static IReadOnlyList<Type> Types { get; } =
