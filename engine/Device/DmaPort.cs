@@ -104,8 +104,11 @@ public sealed unsafe partial class DmaPort : IDisposable
     /// <param name="destination">Takes the bytes.</param>
     /// <param name="access">Marks of the access (privilege, instruction); the read is added.</param>
     /// <returns>False when a part aborted; bytes of earlier pages are in the destination.</returns>
-    public bool Read(ulong iova, Span<byte> destination, AccessKind access = AccessKind.Read) =>
-        ReadSome(iova, destination, access).IsComplete;
+    public bool Read(ulong iova, Span<byte> destination, AccessKind access = AccessKind.Read)
+    {
+        var kind = (access & ~AccessKind.Write) | AccessKind.Read;
+        return TryReadQuickly(iova, destination, kind) || ReadSome(iova, destination, kind).IsComplete;
+    }
 
     /// <summary>Makes a read as <see cref="Read"/> does, and tells how far it came: a client that can stall goes on there.</summary>
     /// <inheritdoc cref="Read"/>
@@ -137,8 +140,11 @@ public sealed unsafe partial class DmaPort : IDisposable
     /// <param name="source">The bytes.</param>
     /// <param name="access">Marks of the access (privilege); the write is added.</param>
     /// <returns>False when a part aborted; earlier pages are written.</returns>
-    public bool Write(ulong iova, ReadOnlySpan<byte> source, AccessKind access = AccessKind.Write) =>
-        WriteSome(iova, source, access).IsComplete;
+    public bool Write(ulong iova, ReadOnlySpan<byte> source, AccessKind access = AccessKind.Write)
+    {
+        var kind = (access & ~AccessKind.Read) | AccessKind.Write;
+        return TryWriteQuickly(iova, source, kind) || WriteSome(iova, source, kind).IsComplete;
+    }
 
     /// <summary>Makes a write as <see cref="Write"/> does, and tells how far it came: a client that can stall goes on there.</summary>
     /// <inheritdoc cref="Write"/>
@@ -198,6 +204,31 @@ public sealed unsafe partial class DmaPort : IDisposable
         if (epoch.Exit(slot)) device.RunPending();
     }
 
+    // A part of a page that the port knows, in the main memory. Nothing here can throw, so the scope needs no try block.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private bool TryReadQuickly(ulong iova, Span<byte> destination, AccessKind access)
+    {
+        if (isClosed) ThrowClosed();
+        if (destination.Length > PartOf(iova, destination.Length)) return false;
+        bool isOutermost = epoch.Enter(slot);
+        bool isRead = TryHit(iova, access, out ulong payload)
+            && memory.TryReadDirectInScope((payload & TranslationResult.PageMask) | (iova & ((1UL << PageLog2) - 1)), destination);
+        if (isOutermost) Exit();
+        return isRead;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private bool TryWriteQuickly(ulong iova, ReadOnlySpan<byte> source, AccessKind access)
+    {
+        if (isClosed) ThrowClosed();
+        if (source.Length > PartOf(iova, source.Length)) return false;
+        bool isOutermost = epoch.Enter(slot);
+        bool isWritten = TryHit(iova, access, out ulong payload)
+            && memory.TryWriteDirectInScope((payload & TranslationResult.PageMask) | (iova & ((1UL << PageLog2) - 1)), source);
+        if (isOutermost) Exit();
+        return isWritten;
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private bool TryHit(ulong iova, AccessKind access, out ulong payload) =>
         state.Kept.TryFind(iova, RequiredPermissions.BitsOf(access), out payload) && state.IsPresent(stamps);
@@ -210,16 +241,8 @@ public sealed unsafe partial class DmaPort : IDisposable
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private TranslationResult Miss(ulong iova, AccessKind access)
-    {
-        if (!path.TryAnswerQuickly(ref state, iova, access, ref Statistics, out ulong payload))
-        {
-            return path.Translate(ref state, iova, access, StallClient, ref Statistics);
-        }
-
-        state.Kept.Fill(iova, payload, isFragment: false);
-        return TranslationPath.ResultOf(payload, iova);
-    }
+    private TranslationResult Miss(ulong iova, AccessKind access) =>
+        path.Translate(ref state, iova, access, StallClient, ref Statistics);
 
     // A page at a time: every granule and every region is a multiple of 4 KiB.
     private static int PartOf(ulong iova, int length) =>

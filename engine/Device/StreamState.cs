@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using Smmu.Fast.Formats;
 using Smmu.Fast.Streams;
 using Smmu.Fast.Tlbs;
+using Smmu.Fast.Walks;
 
 namespace Smmu.Fast.Device;
 
@@ -72,6 +73,10 @@ internal unsafe struct StreamState
     /// <summary>Where the latest answer out of the TLB came from; of a context that is alive while the state is present.</summary>
     public FavouredEntries Favoured;
 
+    /// <summary>The size that <see cref="Favoured"/> covers, as a bit: of the own context, of the global one.</summary>
+    public ulong FavouredOwnSize;
+    public ulong FavouredGlobalSize;
+
     /// <summary>Entries of the stream's ASID, and their number when it was asked for.</summary>
     public TlbContext* Own;
     public uint OwnNumber;
@@ -111,6 +116,12 @@ internal unsafe struct StreamState
 
     /// <summary>Attributes as payloads hold them, by AttrIndx [2:0] and SH [4:3] of a leaf of stage 1; 0 for not yet known.</summary>
     public fixed ulong Attributes[32];
+
+    /// <summary>Permissions of a leaf of stage 1, by AP[2:1] [1:0], DBM [2], PXN [3] and UXN [4].</summary>
+    public fixed byte Permissions[32];
+
+    /// <summary>The <see cref="LeafTable.Restrictions"/> that those hold for, plus 1; 0 for not yet known.</summary>
+    public int PermissionsOf;
 
     /// <summary>What the attributes below were combined of: those of stage 1, and the type and shareability of stage 2.</summary>
     public ulong CombinedOf;
@@ -171,4 +182,13 @@ internal struct LeafTable
 
     /// <summary>Its leaves can be read by the quick way: pages of a world with two privileges, in the common layout.</summary>
     public bool IsPlain;
+
+    /// <summary>The bits of a descriptor that have to be as in <see cref="DescriptorLayout.AccessedPage"/>.</summary>
+    public ulong DecidedBits;
+
+    /// <summary>The address in a descriptor.</summary>
+    public ulong OutputBits;
+
+    /// <summary>The index of a descriptor, in place: the bits of the input address times 8, shifted right by the granule.</summary>
+    public ulong SlotMask;
 }

@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using Smmu.Fast.Formats;
-using Smmu.Fast.Foundation;
 using Smmu.Fast.Tlbs;
 using Smmu.Fast.Walks;
 
@@ -12,22 +11,60 @@ namespace Smmu.Fast.Device;
 /// </content>
 internal sealed unsafe partial class TranslationPath
 {
-    /// <summary>Answers out of the entries that the stream met last.</summary>
+    /// <summary>Answers out of the entries that the stream met last, or makes another one of the same kind.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public bool TryAnswerQuickly(
+    private bool TryAnswerQuickly(
         ref StreamState state, ulong iova, AccessKind access, ref PathStatistics statistics, out ulong payload)
     {
-        // Whether the state is present is asked last, so that the entry is known to be of the context that it seems to be of.
-        if (!state.CanBeCached(iova)
-            || !state.Favoured.TryFind(iova, out payload)
-            || (RequiredPermissions.BitsOf(access) & ~(uint)TranslationResult.PermissionsOf(payload)) != 0
-            || !state.IsPresent(device))
+        payload = 0;
+        if (!state.Favoured.Exist || !state.CanBeCached(iova)) return false;
+        var fillDates = new InvalidationDates(&state.Domain->Stamps, device);
+        if (!state.IsPresent(device)) return false;
+
+        TlbSet* set = state.Favoured.Locate(iova, out ulong key);
+        uint required = RequiredPermissions.BitsOf(access);
+        if (set->TryRead(key, out payload))
         {
-            payload = 0;
+            // An entry under a number that has another meaning by now came after the device's stamp was raised.
+            payload = state.Favoured.PayloadAt(payload, iova);
+            if ((required & ~(uint)TranslationResult.PermissionsOf(payload)) != 0
+                || Volatile.Read(ref device->Any) != state.SeenDevice) return false;
+            statistics.DirectHits++;
+        }
+        else if (TryReadPage(ref state, iova, required, in fillDates, out payload))
+        {
+            set->Fill(key, payload, in fillDates);
+            statistics.DirectWalks++;
+        }
+        else
+        {
             return false;
         }
 
-        statistics.DirectHits++;
+        if (state.Kept.Exists) state.Kept.Fill(iova, payload, isFragment: false);
+        return true;
+    }
+
+    // Reads a page descriptor of the table that the latest walk ended in, if it gives an entry like the favoured ones.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private bool TryReadPage(
+        ref StreamState state, ulong iova, uint required, in InvalidationDates fillDates, out ulong payload)
+    {
+        ulong address = iova & Compared;
+        ref var table = ref state.Table;
+        payload = 0;
+        bool isPlain = table.IsPlain && state.Intermediate == null && state.Favoured.SizeLog2 == table.GranuleLog2;
+        if (!isPlain || (!IsOf(in table, address, in fillDates) && !TryMoveToTable(ref state, address, in fillDates))) return false;
+
+        ulong slot = (address >> table.GranuleLog2 << 3) & table.SlotMask;
+        if (!memory.TryReadDirect64InScope(table.Address + slot, out ulong descriptor)) return false;
+        if (((descriptor ^ DescriptorLayout.AccessedPage) & table.DecidedBits) != 0) return false;
+        uint granted = state.Permissions[PermissionIndex(descriptor)];
+        ulong attributes = state.Attributes[AttributeIndex(descriptor)];
+        ulong favoured = (descriptor & DescriptorLayout.NotGlobal) == 0 ? state.FavouredGlobalSize : state.FavouredOwnSize;
+        if ((required & ~granted) != 0 || attributes == 0 || favoured == 0) return false;
+        payload = state.Favoured.PayloadAt(
+            granted | ((ulong)(uint)table.GranuleLog2 << 6) | (descriptor & table.OutputBits) | attributes, address);
         return true;
     }
 
@@ -40,10 +77,12 @@ internal sealed unsafe partial class TranslationPath
         var fillDates = new InvalidationDates(&state.Domain->Stamps, device);
         if (!state.IsPresent(device)) return false;
 
+        // The favoured entries have been asked.
         uint required = RequiredPermissions.BitsOf(access);
         bool isFragment = false;
-        if (TryFindIn(state.Own, state.OwnNumber, iova, out payload, ref isFragment)
-            || (state.Global != null && TryFindIn(state.Global, state.GlobalNumber, iova, out payload, ref isFragment)))
+        if (TryFindIn(state.Own, state.OwnNumber, state.FavouredOwnSize, iova, out payload, ref isFragment)
+            || (state.Global != null
+                && TryFindIn(state.Global, state.GlobalNumber, state.FavouredGlobalSize, iova, out payload, ref isFragment)))
         {
             // As in TryFindShared. What an entry denies a walk may grant.
             if ((required & ~(uint)TranslationResult.PermissionsOf(payload)) != 0
@@ -66,7 +105,6 @@ internal sealed unsafe partial class TranslationPath
     private bool TryReadLeaf(
         ref StreamState state, ulong iova, uint required, in InvalidationDates fillDates, out ulong payload, out bool isFragment)
     {
-        const ulong AccessedPage = DescriptorLayout.AccessFlag | 0b11;
         ulong address = iova & Compared;
         ref var table = ref state.Table;
         payload = 0;
@@ -75,19 +113,15 @@ internal sealed unsafe partial class TranslationPath
         if (!table.IsPlain) return false;
 
         int granule = table.GranuleLog2;
-        ulong slot = (address >> granule) & ((1UL << (table.CoverageLog2 - granule)) - 1);
-        if (!memory.TryReadDirect64InScope(table.Address + (slot << 3), out ulong descriptor)) return false;
-        if ((descriptor & AccessedPage) != AccessedPage) return false;
-        if (granule == 16 && (descriptor & 0xf000) != 0) return false;   // [15:12] may be address bits.
-
-        ref readonly var stage1 = ref state.Stream.Regime.Stage1;
+        ulong slot = (address >> granule << 3) & table.SlotMask;
+        if (!memory.TryReadDirect64InScope(table.Address + slot, out ulong descriptor)) return false;
+        if (((descriptor ^ DescriptorLayout.AccessedPage) & table.DecidedBits) != 0) return false;
         ulong inLeaf = (1UL << granule) - 1;
-        ulong output = (descriptor & BitField.Mask(47, 12) & ~inLeaf) | (address & inLeaf);
-        if (output >> stage1.OutputSizeBits != 0) return false;
-        uint granted = (uint)DirectPermissions.OfStage1(descriptor, table.Restrictions, in stage1).Granted;
+        ulong output = (descriptor & table.OutputBits) | (address & inLeaf);
+        uint granted = state.Permissions[PermissionIndex(descriptor)];
         if ((required & ~granted) != 0) return false;
 
-        int index = (int)((descriptor >> 2) & 7) | (int)((descriptor >> 5) & 0x18);
+        int index = AttributeIndex(descriptor);
         ulong attributes = state.Attributes[index];
         if (attributes == 0) attributes = LearnAttributes(ref state, index);
 
@@ -105,7 +139,13 @@ internal sealed unsafe partial class TranslationPath
         uint number = isGlobal ? state.GlobalNumber : state.OwnNumber;
         TlbContext.Announce(ref context->Sizes, sizeLog2);
         tlb.Fill(number, sizeLog2, iova, payload, in fillDates);
-        if (!state.Favoured.Are(tlb.KeyBitsOf(number, sizeLog2))) state.Favoured = tlb.Favour(number, sizeLog2);
+        if (((isGlobal ? state.FavouredGlobalSize : state.FavouredOwnSize) & (1UL << sizeLog2)) == 0)
+        {
+            state.Favoured = tlb.Favour(number, sizeLog2);
+            state.FavouredOwnSize = isGlobal ? 0 : 1UL << sizeLog2;
+            state.FavouredGlobalSize = isGlobal ? 1UL << sizeLog2 : 0;
+        }
+
         return true;
     }
 
@@ -136,6 +176,10 @@ internal sealed unsafe partial class TranslationPath
         attributes = state.Combined;
         return true;
     }
+
+    // AttrIndx [2:0], SH [4:3].
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static int AttributeIndex(ulong descriptor) => (int)((descriptor >> 2) & 7) | (int)((descriptor >> 5) & 0x18);
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static ulong LearnAttributes(ref StreamState state, int index)

@@ -156,6 +156,7 @@ internal sealed unsafe partial class TranslationPath
         state.LowerTop = regime.Stage1Enabled && regime.Stage1.Range0.TopByteIgnored ? 0 : top;
         state.UpperTop = regime.Stage1.Range1.TopByteIgnored ? 0 : top;
         state.CombinedOf = 0;
+        state.PermissionsOf = 0;
         for (int i = 0; i < 32; i++) state.Attributes[i] = 0;
         state.IsUpperLikeLower = !(regime.Stage1Enabled && regime.HasTwoRanges);
     }
@@ -208,6 +209,8 @@ internal sealed unsafe partial class TranslationPath
         state.HasContexts = false;
         state.IsDirect = false;
         state.Favoured = default;
+        state.FavouredOwnSize = 0;
+        state.FavouredGlobalSize = 0;
         state.Table = default;
     }
 

@@ -12,6 +12,7 @@ namespace Smmu.Fast.Device;
 
 /// <summary>Translates what a port's own table could not answer: configuration, shared TLB, walk, fault.</summary>
 /// <remarks>Called inside a scope, from any number of threads, each with a state of its own. Commands invalidate the caches.</remarks>
+[SkipLocalsInit]
 internal sealed unsafe partial class TranslationPath
 {
     private readonly SmmuFeatures features;
@@ -62,10 +63,12 @@ internal sealed unsafe partial class TranslationPath
     /// <param name="client">The client, if it can wait for the end of a stall.</param>
     /// <param name="statistics">Counters of the calling thread.</param>
     /// <exception cref="ArgumentOutOfRangeException">The access neither reads nor writes.</exception>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public TranslationResult Translate(
         ref StreamState state, ulong iova, AccessKind access, StallClient? client, ref PathStatistics statistics)
     {
-        return TryAnswerDirectly(ref state, iova, access, ref statistics, out ulong payload)
+        return TryAnswerQuickly(ref state, iova, access, ref statistics, out ulong payload)
+            || TryAnswerDirectly(ref state, iova, access, ref statistics, out payload)
             ? ResultOf(payload, iova)
             : TranslateAnyhow(ref state, iova, access, client, ref statistics);
     }
@@ -198,8 +201,8 @@ internal sealed unsafe partial class TranslationPath
             return false;
         }
 
-        if (!TryFindIn(state.Own, state.OwnNumber, iova, out payload, ref isFragment)
-            && (state.Global == null || !TryFindIn(state.Global, state.GlobalNumber, iova, out payload, ref isFragment))) return false;
+        if (!TryFindIn(state.Own, state.OwnNumber, 0, iova, out payload, ref isFragment)
+            && (state.Global == null || !TryFindIn(state.Global, state.GlobalNumber, 0, iova, out payload, ref isFragment))) return false;
 
         // An entry under a number that has another meaning by now came after the device's stamp was raised.
         if ((required & ~TranslationResult.PermissionsOf(payload)) != 0 || Volatile.Read(ref device->Any) != state.SeenDevice)
@@ -212,9 +215,10 @@ internal sealed unsafe partial class TranslationPath
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private bool TryFindIn(TlbContext* context, uint number, ulong iova, out ulong payload, ref bool isFragment)
+    private bool TryFindIn(
+        TlbContext* context, uint number, ulong exceptSize, ulong iova, out ulong payload, ref bool isFragment)
     {
-        if (tlb.TryFind(number, Volatile.Read(ref context->Sizes), iova, out payload)) return true;
+        if (tlb.TryFind(number, Volatile.Read(ref context->Sizes) & ~exceptSize, iova, out payload)) return true;
         uint fragments = Volatile.Read(ref context->FragmentNumber);
         if (fragments == 0 || !tlb.TryFind(fragments, Volatile.Read(ref context->FragmentSizes), iova, out payload)) return false;
         isFragment = true;

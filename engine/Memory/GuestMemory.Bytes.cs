@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Smmu.Fast.Memory;
 
 /// <content>Accesses of any length and alignment, and host pointers.</content>
@@ -49,6 +51,35 @@ public sealed unsafe partial class GuestMemory
 
         pointer = region->HostOf(pa);
         length = region->BytesFrom(pa);
+        return true;
+    }
+
+    /// <summary>
+    /// <see cref="Read"/> for a caller that is inside a scope of an attached epoch: of the largest region alone, false where
+    /// another way has to be taken.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal bool TryReadDirectInScope(ulong pa, Span<byte> destination)
+    {
+        RegionTable* current = Table;
+        if (!current->Largest.Contains(pa) || current->Largest.BytesFrom(pa) < (ulong)destination.Length) return false;
+        fixed (byte* bytes = destination) WholeWordCopy.Load(current->Largest.HostOf(pa), bytes, (ulong)destination.Length);
+        Volatile.ReadBarrier();   // As in ReadBytes.
+        return true;
+    }
+
+    /// <summary>
+    /// <see cref="Write"/> for a caller that is inside a scope of an attached epoch: of the largest region alone while nobody
+    /// watches it, false where another way has to be taken.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal bool TryWriteDirectInScope(ulong pa, ReadOnlySpan<byte> source)
+    {
+        RegionTable* current = Table;
+        if (!current->Largest.Contains(pa) || current->Largest.BytesFrom(pa) < (ulong)source.Length) return false;
+        if ((current->Largest.Traits & (RegionTraits.ReadOnly | RegionTraits.Watched)) != 0) return false;
+        Volatile.WriteBarrier();   // As in WriteBytes.
+        fixed (byte* bytes = source) WholeWordCopy.Store(current->Largest.HostOf(pa), bytes, (ulong)source.Length);
         return true;
     }
 

@@ -1,28 +1,36 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 
 namespace Smmu.Fast.Memory;
 
 /// <summary>Copies bytes to and from shared memory without tearing what is naturally aligned there.</summary>
 /// <remarks>
 /// A general copy may write the two ends of a range with overlapping unaligned moves, so that a word in between is seen
-/// half new. Here each aligned word of 2, 4 or 8 bytes that lies whole in the range is moved at once.
+/// half new. Here each aligned word of 2, 4 or 8 bytes that lies whole in the range is moved at once: alone, or in an
+/// aligned vector, which processors move in parts of no less than 8 bytes.
 /// </remarks>
 internal static unsafe class WholeWordCopy
 {
     private const int WordBytes = sizeof(ulong);
+    private const int VectorBytes = 32;
 
     /// <summary>Reads shared memory into private memory of any alignment.</summary>
     public static void Load(byte* shared, byte* destination, ulong count)
     {
         byte* end = shared + count;
-        while (shared < end && ((nuint)shared & (WordBytes - 1)) != 0) LoadPart(ref shared, ref destination, end);
-        for (; end - shared >= 4 * WordBytes; shared += 4 * WordBytes, destination += 4 * WordBytes)
+        if (count == WordBytes && ((nuint)shared & (WordBytes - 1)) == 0)
         {
-            ulong* words = (ulong*)shared;
-            Unsafe.WriteUnaligned(destination, words[0]);
-            Unsafe.WriteUnaligned(destination + WordBytes, words[1]);
-            Unsafe.WriteUnaligned(destination + (2 * WordBytes), words[2]);
-            Unsafe.WriteUnaligned(destination + (3 * WordBytes), words[3]);
+            Unsafe.WriteUnaligned(destination, *(ulong*)shared);
+            return;
+        }
+
+        if (count >= 2 * VectorBytes)
+        {
+            while (((nuint)shared & (VectorBytes - 1)) != 0) LoadPart(ref shared, ref destination, end);
+            for (; end - shared >= VectorBytes; shared += VectorBytes, destination += VectorBytes)
+            {
+                Vector256.LoadAligned(shared).Store(destination);
+            }
         }
 
         while (shared < end) LoadPart(ref shared, ref destination, end);
@@ -32,14 +40,19 @@ internal static unsafe class WholeWordCopy
     public static void Store(byte* shared, byte* source, ulong count)
     {
         byte* end = shared + count;
-        while (shared < end && ((nuint)shared & (WordBytes - 1)) != 0) StorePart(ref shared, ref source, end);
-        for (; end - shared >= 4 * WordBytes; shared += 4 * WordBytes, source += 4 * WordBytes)
+        if (count == WordBytes && ((nuint)shared & (WordBytes - 1)) == 0)
         {
-            ulong* words = (ulong*)shared;
-            words[0] = Unsafe.ReadUnaligned<ulong>(source);
-            words[1] = Unsafe.ReadUnaligned<ulong>(source + WordBytes);
-            words[2] = Unsafe.ReadUnaligned<ulong>(source + (2 * WordBytes));
-            words[3] = Unsafe.ReadUnaligned<ulong>(source + (3 * WordBytes));
+            *(ulong*)shared = Unsafe.ReadUnaligned<ulong>(source);
+            return;
+        }
+
+        if (count >= 2 * VectorBytes)
+        {
+            while (((nuint)shared & (VectorBytes - 1)) != 0) StorePart(ref shared, ref source, end);
+            for (; end - shared >= VectorBytes; shared += VectorBytes, source += VectorBytes)
+            {
+                Vector256.Load(source).StoreAligned(shared);
+            }
         }
 
         while (shared < end) StorePart(ref shared, ref source, end);

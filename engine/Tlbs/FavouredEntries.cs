@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Smmu.Fast.Formats;
 
 namespace Smmu.Fast.Tlbs;
 
@@ -23,25 +24,32 @@ internal readonly unsafe struct FavouredEntries
         this.pageShift = (byte)pageShift;
     }
 
-    /// <summary>True for entries that they are of.</summary>
-    public bool Are(ulong bits) => sets != null && keyBits == bits;
-
-    /// <summary>Finds the payload of an address, as <see cref="SharedTlb.TryFind"/> does.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public bool TryFind(ulong address, out ulong payload)
+    /// <summary>True unless it is the default value.</summary>
+    public bool Exist
     {
-        if (sets == null)
-        {
-            payload = 0;
-            return false;
-        }
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => sets != null;
+    }
 
+    /// <summary>log2 of the bytes of each of them.</summary>
+    public int SizeLog2 => sizeLog2;
+
+    /// <summary>Where the entry of an address is, or would be. They have to exist.</summary>
+    /// <param name="address">The input address; bits [63:56] do not count.</param>
+    /// <param name="key">The key of the entry.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public TlbSet* Locate(ulong address, out ulong key)
+    {
         ulong page = (address & ((1UL << AddressRange.Bits) - 1)) >> sizeLog2;
-        ulong key = ((page >> setBits) << pageShift) | keyBits;
-        TlbSet* set = sets + ((page + SharedTlb.BeginningOf(key)) & setMask);
-        if (!set->TryRead(key, out payload)) return false;
-        ulong inEntry = (1UL << sizeLog2) - 1;
-        payload = (payload & ~(inEntry & Formats.TranslationResult.PageMask)) | (address & inEntry & Formats.TranslationResult.PageMask);
-        return true;
+        key = ((page >> setBits) << pageShift) | keyBits;
+        return sets + ((page + SharedTlb.BeginningOf(key)) & setMask);
+    }
+
+    /// <summary>Makes the payload of an entry that of an address in it.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public ulong PayloadAt(ulong payload, ulong address)
+    {
+        ulong inEntry = ((1UL << sizeLog2) - 1) & TranslationResult.PageMask;
+        return (payload & ~inEntry) | (address & inEntry);
     }
 }

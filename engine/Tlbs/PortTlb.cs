@@ -59,7 +59,11 @@ internal unsafe struct PortTlb
     }
 
     /// <summary>False for the default value, which keeps nothing.</summary>
-    public readonly bool Exists => entries != null;
+    public readonly bool Exists
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => entries != null;
+    }
 
     /// <summary>Finds what is known of a page, if it permits the access.</summary>
     /// <param name="address">The input address.</param>

@@ -108,19 +108,8 @@ internal sealed unsafe class SharedTlb : IDisposable
         uint number, int sizeLog2, ulong address, ulong payload, in InvalidationDates dates)
     {
         Invariant.Holds(CanKeep(sizeLog2) && number != 0 && number <= Numbers);
-        if (ControlBuild.Breaks(Breakage.FillNotDated)) ControlBuild.Linger();
         ulong key = KeyOf(number, address, sizeLog2, out int index);
-        long version = Volatile.Read(ref sets[index].Version);
-        if ((version & 1) != 0 || Interlocked.CompareExchange(ref sets[index].Version, version + 1, version) != version) return;
-
-        if (dates.AreTranslationsPresent || ControlBuild.Breaks(Breakage.FillNotDated))
-        {
-            int way = WayFor(ref sets[index], key, version);
-            sets[index].Payloads[way] = payload;
-            sets[index].Keys[way] = key;
-        }
-
-        Volatile.Write(ref sets[index].Version, version + 2);   // Release; pairs with the first read in TryFindInSet.
+        sets[index].Fill(key, payload, in dates);
     }
 
     /// <summary>Removes the entry of an address. The stamps have been raised, and a fence was passed.</summary>
@@ -150,14 +139,6 @@ internal sealed unsafe class SharedTlb : IDisposable
     public void Dispose()
     {
         block.Dispose();
-    }
-
-    // The same translation, an empty way, or the way whose turn it is.
-    private static int WayFor(ref TlbSet set, ulong key, long version)
-    {
-        int way = set.WayOf(key);
-        if (way < 0) way = set.WayOf(0);
-        return way >= 0 ? way : (int)((ulong)(version >> 1) % TlbSet.Ways);
     }
 
     // Fillers hold a set for a handful of stores, so the wait is short; it ends even when one was descheduled there.

@@ -63,6 +63,26 @@ internal unsafe struct TlbSet
         return false;
     }
 
+    /// <summary>Keeps a payload, unless something was invalidated since the dates were read, or somebody else is writing.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Fill(ulong key, ulong payload, in InvalidationDates dates)
+    {
+        if (ControlBuild.Breaks(Breakage.FillNotDated)) ControlBuild.Linger();
+        long version = Volatile.Read(ref Version);
+        if ((version & 1) != 0 || Interlocked.CompareExchange(ref Version, version + 1, version) != version) return;
+        if (dates.AreTranslationsPresent || ControlBuild.Breaks(Breakage.FillNotDated))
+        {
+            // The same translation, an empty way, or the way whose turn it is.
+            int way = WayOf(key);
+            if (way < 0) way = WayOf(0);
+            if (way < 0) way = (int)((ulong)(version >> 1) % Ways);
+            Payloads[way] = payload;
+            Keys[way] = key;
+        }
+
+        Volatile.Write(ref Version, version + 2);   // Release; pairs with the first read in TryRead.
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private uint EqualWays(ulong key)
     {

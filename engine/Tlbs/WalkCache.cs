@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Smmu.Fast.Foundation;
 using Smmu.Fast.Memory;
@@ -86,6 +87,21 @@ internal sealed unsafe class WalkCache : IDisposable
 
         entry = default;
         return false;
+    }
+
+    /// <summary>Finds a table that covers as much as another one, and that came with the same restrictions.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public bool TryFindLike(
+        uint number, ulong prefix, byte coverageLog2, sbyte level, byte hierarchy, ulong stamp, out ulong table, out ulong tableIpa)
+    {
+        WalkCacheEntry* slot = entries + IndexOf(number, prefix, coverageLog2);
+        int version = Volatile.Read(ref slot->Version);
+        bool isLike = slot->Number == number && slot->Prefix == prefix && slot->Stamp == stamp
+            && slot->CoverageLog2 == coverageLog2 && slot->Level == level && slot->Hierarchy == hierarchy;
+        table = slot->Table;
+        tableIpa = slot->TableIpa;
+        Volatile.ReadBarrier();   // All of it is read before the version is read again.
+        return isLike && (version & 1) == 0 && Volatile.Read(ref slot->Version) == version;
     }
 
     /// <summary>Keeps a table; its stamp was read before the walk, so one that was invalidated meanwhile is born dead.</summary>

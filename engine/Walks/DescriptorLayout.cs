@@ -14,6 +14,9 @@ internal readonly struct DescriptorLayout
     /// <summary>Bit 10 of a leaf: AF.</summary>
     public const ulong AccessFlag = 1UL << 10;
 
+    /// <summary>A page that has been accessed: AF, and bits [1:0].</summary>
+    public const ulong AccessedPage = AccessFlag | 0b11;
+
     /// <summary>Bit 11 of a stage 1 leaf: nG.</summary>
     public const ulong NotGlobal = 1UL << 11;
 
