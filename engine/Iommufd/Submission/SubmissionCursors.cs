@@ -19,15 +19,15 @@ internal struct SubmissionCursors
     [FieldOffset(4 * 128)] public int Server;
 }
 
-/// <summary>A slot of a ring: what the first one of a batch says of it.</summary>
+/// <summary>A slot of a ring.</summary>
 internal struct SubmissionSlot
 {
     /// <summary>Position + 1 once the batch that begins here is whole.</summary>
     public long Stamp;
 
-    /// <summary>Commands of the batch.</summary>
+    /// <summary>Commands of the batch that begins here.</summary>
     public int Count;
 
-    /// <summary>Place of its first command among those of its submission.</summary>
-    public int Offset;
+    /// <summary>Place of the command among those of its submission.</summary>
+    public int Index;
 }

@@ -90,11 +90,9 @@ internal sealed unsafe class SubmissionRing<TTarget, TSteps> : IDisposable
             int count = Math.Min(total - offset, mostInBatch);
             if (!TryReserve(count, out long first)) return new CommandResult(Unfinished, CommandError.None, 0, 0);
             if (offset == 0) producer.Begin(first);
-            Write(first, batch, offset, count);
+            Write(first, producer, batch, offset, count);
             ref var slot = ref slots[first & slotMask];
             slot.Count = count;
-            slot.Offset = offset;
-            owners[first & slotMask] = producer;
             TSteps.Reach();
 
             // Release; pairs with the acquire in IsStamped: the commands are in memory before the stamp covers them.
@@ -134,7 +132,7 @@ internal sealed unsafe class SubmissionRing<TTarget, TSteps> : IDisposable
         }
     }
 
-    private void Write(long first, ReadOnlySpan<Command> batch, int offset, int count)
+    private void Write(long first, CommandProducer producer, ReadOnlySpan<Command> batch, int offset, int count)
     {
         TSteps.Reach();
         for (int i = 0; i < count; i++)
@@ -143,6 +141,10 @@ internal sealed unsafe class SubmissionRing<TTarget, TSteps> : IDisposable
             var command = offset + i < batch.Length ? batch[offset + i] : SyncAt(place);
             commands[place * 2] = command.Word0;
             commands[(place * 2) + 1] = command.Word1;
+
+            // With each command: those before it in its batch may have made room for others when it is refused.
+            slots[place].Index = offset + i;
+            owners[place] = producer;
         }
     }
 
@@ -251,17 +253,10 @@ internal sealed unsafe class SubmissionRing<TTarget, TSteps> : IDisposable
         words[1] = 0;
     }
 
-    // The stamp of its batch is the last one before it; those of earlier laps do not carry the position of their slot.
     private void TellOwner(long position, CommandError error)
     {
-        for (int back = 0; back < mostInBatch; back++)
-        {
-            long first = position - back;
-            ref var slot = ref slots[first & slotMask];
-            if (first < 0 || slot.Stamp != first + 1) continue;
-            owners[first & slotMask]!.Tell(position, slot.Offset + back, error);
-            return;
-        }
+        long place = position & slotMask;
+        owners[place]!.Tell(position, slots[place].Index, error);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
