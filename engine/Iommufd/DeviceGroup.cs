@@ -1,0 +1,169 @@
+namespace Smmu.Fast.Iommufd;
+
+/// <summary>Devices that are attached together, and to what.</summary>
+/// <remarks>Guarded by the lock of the topology. The first device attaches the group; the others join it.</remarks>
+internal sealed class DeviceGroup(IommufdContext context, object key)
+{
+    private const uint NoPasid = 0;
+    private readonly Dictionary<uint, Attachment> attachments = [];
+
+    public object Key => key;
+
+    /// <summary>Devices that are bound.</summary>
+    public int Members { get; set; }
+
+    public Hwpt? AttachedTo(BoundDevice device, uint pasid) => Find(device, pasid)?.Hwpt;
+
+    public Errno Attach(BoundDevice device, Hwpt hwpt, uint pasid)
+    {
+        attachments.TryGetValue(pasid, out Attachment? attachment);
+        if (attachment is not null && attachment.Devices.Contains(device)) return Errno.EBUSY;
+        if (attachment is not null && attachment.Hwpt != hwpt) return Errno.EINVAL;
+        if (!context.Objects.TryAddUser(hwpt)) return Errno.ENOENT;
+        Ioas ioas = hwpt.Paging.Ioas;
+        Errno errno = pasid == NoPasid ? Reserve(device, ioas) : Errno.None;
+        if (errno == Errno.None && attachment is null)
+        {
+            errno = AttachTo(device, hwpt, previous: null, pasid, out FaultQueue.Attachment? faults);
+            if (errno == Errno.None) attachments.Add(pasid, attachment = new Attachment(hwpt, faults));
+            else if (pasid == NoPasid) ioas.Unreserve(device);
+        }
+
+        if (errno != Errno.None)
+        {
+            context.Objects.DropUser(hwpt);
+            return errno;
+        }
+
+        attachment!.Devices.Add(device);
+        return Errno.None;
+    }
+
+    /// <summary>Moves the whole group; on failure it stays where it is.</summary>
+    public Errno Replace(BoundDevice device, Hwpt hwpt, uint pasid)
+    {
+        if (Find(device, pasid) is not { } attachment) return Errno.EINVAL;
+        Hwpt old = attachment.Hwpt;
+        if (old == hwpt) return Errno.None;
+        if (!context.Objects.TryAddUser(hwpt)) return Errno.ENOENT;   // Keeps it until each device has a user of its own.
+        Ioas from = old.Paging.Ioas;
+        Ioas to = hwpt.Paging.Ioas;
+        bool moves = pasid == NoPasid && from != to;
+        Errno errno = moves ? ReserveAll(attachment, to) : Errno.None;
+        FaultQueue.Attachment? faults = null;
+        if (errno == Errno.None)
+        {
+            errno = AttachTo(device, hwpt, old, pasid, out faults);
+            if (errno != Errno.None && moves) attachment.Devices.ForEach(member => to.Unreserve(member));
+        }
+
+        if (errno == Errno.None)
+        {
+            if (moves) attachment.Devices.ForEach(member => from.Unreserve(member));
+            attachment.Faults?.Close();
+            attachment.Hwpt = hwpt;
+            attachment.Faults = faults;
+            foreach (BoundDevice _ in attachment.Devices)
+            {
+                context.Objects.AddUser(hwpt);
+                context.Objects.DropUser(old);
+            }
+
+            DestroyIfUnused(old);
+        }
+
+        context.Objects.DropUser(hwpt);
+        return errno;
+    }
+
+    /// <summary>Detaches a device; nothing happens when it is not attached.</summary>
+    public void Detach(BoundDevice device, uint pasid)
+    {
+        if (Find(device, pasid) is not { } attachment) return;
+        attachment.Devices.Remove(device);
+        Hwpt hwpt = attachment.Hwpt;
+        if (attachment.Devices.Count == 0)
+        {
+            attachments.Remove(pasid);
+            device.Device.Detach(pasid, hwpt.Domain);
+            attachment.Faults?.Close();
+        }
+
+        if (pasid == NoPasid) hwpt.Paging.Ioas.Unreserve(device);
+        context.Objects.DropUser(hwpt);
+        DestroyIfUnused(hwpt);
+    }
+
+    public void DetachAll(BoundDevice device)
+    {
+        foreach (uint pasid in attachments.Keys.OrderDescending().ToArray()) Detach(device, pasid);
+    }
+
+    private Attachment? Find(BoundDevice device, uint pasid) =>
+        attachments.TryGetValue(pasid, out Attachment? found) && found.Devices.Contains(device) ? found : null;
+
+    private Errno AttachTo(BoundDevice device, Hwpt hwpt, Hwpt? previous, uint pasid, out FaultQueue.Attachment? faults)
+    {
+        faults = null;
+        IIommuDevice hardware = device.Device;
+        if (!FitsPasids(hwpt, pasid)) return Errno.EINVAL;
+        if (pasid != NoPasid && (pasid >> hardware.MaxPasidLog2) != 0) return Errno.EINVAL;
+        bool mayLackDirty = (hwpt.Flags & HwptFlags.DirtyTracking) == 0;
+        if (!mayLackDirty && (hardware.Capabilities & HardwareCapabilities.DirtyTracking) == 0) return Errno.EINVAL;
+        if (hwpt.Faults is not null && hardware.IsVirtualFunctionWithPri) return Errno.EINVAL;
+
+        var sink = hwpt.Faults is null ? null : new FaultQueue.Attachment(hwpt.Faults, device.Id);
+        Errno errno = hardware.Attach(pasid, hwpt.Domain, previous?.Domain, sink);
+        if (errno == Errno.None) faults = sink;
+        else sink?.Close();
+        return errno;
+    }
+
+    // A page table on a PASID, and the one without PASID beside it, must be made for that.
+    private bool FitsPasids(Hwpt hwpt, uint pasid)
+    {
+        bool isMade = (hwpt.Flags & HwptFlags.Pasid) != 0;
+        if (pasid == NoPasid) return isMade || !attachments.Keys.Any(attached => attached != NoPasid);
+        return isMade && (!attachments.TryGetValue(NoPasid, out Attachment? plain) || (plain.Hwpt.Flags & HwptFlags.Pasid) != 0);
+    }
+
+    private static Errno Reserve(BoundDevice device, Ioas ioas)
+    {
+        foreach (IovaRange range in device.Device.ReservedRanges)
+        {
+            Errno errno = ioas.Reserve(range.First, range.Last, device);
+            if (errno == Errno.None) continue;
+            ioas.Unreserve(device);
+            return errno;
+        }
+
+        return Errno.None;
+    }
+
+    private static Errno ReserveAll(Attachment attachment, Ioas ioas)
+    {
+        for (int index = 0; index < attachment.Devices.Count; index++)
+        {
+            Errno errno = Reserve(attachment.Devices[index], ioas);
+            if (errno == Errno.None) continue;
+            while (index-- > 0) ioas.Unreserve(attachment.Devices[index]);
+            return errno;
+        }
+
+        return Errno.None;
+    }
+
+    private void DestroyIfUnused(Hwpt hwpt)
+    {
+        if (hwpt is HwptPaging { IsAutomatic: true } && context.Objects.TryRemoveNow(hwpt, retire: false)) hwpt.Destroy();
+    }
+
+    private sealed class Attachment(Hwpt hwpt, FaultQueue.Attachment? faults)
+    {
+        public Hwpt Hwpt { get; set; } = hwpt;
+
+        public FaultQueue.Attachment? Faults { get; set; } = faults;
+
+        public List<BoundDevice> Devices { get; } = [];
+    }
+}
