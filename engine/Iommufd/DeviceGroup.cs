@@ -1,7 +1,7 @@
 namespace Smmu.Fast.Iommufd;
 
 /// <summary>Devices that are attached together, and to what.</summary>
-/// <remarks>Guarded by the lock of the topology. The first device attaches the group; the others join it.</remarks>
+/// <remarks>Guarded by the lock of the topology. All devices of a group that are attached have the same page table.</remarks>
 internal sealed class DeviceGroup(IommufdContext context, object key)
 {
     private const uint NoPasid = 0;
@@ -17,16 +17,16 @@ internal sealed class DeviceGroup(IommufdContext context, object key)
     public Errno Attach(BoundDevice device, Hwpt hwpt, uint pasid)
     {
         attachments.TryGetValue(pasid, out Attachment? attachment);
-        if (attachment is not null && attachment.Devices.Contains(device)) return Errno.EBUSY;
+        if (attachment is not null && attachment.Devices.ContainsKey(device)) return Errno.EBUSY;
         if (attachment is not null && attachment.Hwpt != hwpt) return Errno.EINVAL;
         if (!context.Objects.TryAddUser(hwpt)) return Errno.ENOENT;
         Ioas ioas = hwpt.Paging.Ioas;
         Errno errno = pasid == NoPasid ? Reserve(device, ioas) : Errno.None;
-        if (errno == Errno.None && attachment is null)
+        FaultQueue.Attachment? faults = null;
+        if (errno == Errno.None)
         {
-            errno = AttachTo(device, hwpt, previous: null, pasid, out FaultQueue.Attachment? faults);
-            if (errno == Errno.None) attachments.Add(pasid, attachment = new Attachment(hwpt, faults));
-            else if (pasid == NoPasid) ioas.Unreserve(device);
+            errno = AttachTo(device, hwpt, previous: null, pasid, out faults);
+            if (errno != Errno.None && pasid == NoPasid) ioas.Unreserve(device);
         }
 
         if (errno != Errno.None)
@@ -35,7 +35,8 @@ internal sealed class DeviceGroup(IommufdContext context, object key)
             return errno;
         }
 
-        attachment!.Devices.Add(device);
+        if (attachment is null) attachments.Add(pasid, attachment = new Attachment(hwpt));
+        attachment.Devices.Add(device, faults);
         return Errno.None;
     }
 
@@ -49,21 +50,20 @@ internal sealed class DeviceGroup(IommufdContext context, object key)
         Ioas from = old.Paging.Ioas;
         Ioas to = hwpt.Paging.Ioas;
         bool moves = pasid == NoPasid && from != to;
-        Errno errno = moves ? ReserveAll(attachment, to) : Errno.None;
-        FaultQueue.Attachment? faults = null;
+        BoundDevice[] devices = [.. attachment.Devices.Keys];
+        Errno errno = moves ? ReserveAll(devices, to) : Errno.None;
         if (errno == Errno.None)
         {
-            errno = AttachTo(device, hwpt, old, pasid, out faults);
-            if (errno != Errno.None && moves) attachment.Devices.ForEach(member => to.Unreserve(member));
+            errno = Move(devices, attachment, hwpt, pasid);
+            foreach (BoundDevice member in moves ? devices : [])
+            {
+                (errno == Errno.None ? from : to).Unreserve(member);
+            }
         }
 
         if (errno == Errno.None)
         {
-            if (moves) attachment.Devices.ForEach(member => from.Unreserve(member));
-            attachment.Faults?.Close();
-            attachment.Hwpt = hwpt;
-            attachment.Faults = faults;
-            foreach (BoundDevice _ in attachment.Devices)
+            foreach (BoundDevice _ in devices)
             {
                 context.Objects.AddUser(hwpt);
                 context.Objects.DropUser(old);
@@ -80,15 +80,11 @@ internal sealed class DeviceGroup(IommufdContext context, object key)
     public void Detach(BoundDevice device, uint pasid)
     {
         if (Find(device, pasid) is not { } attachment) return;
-        attachment.Devices.Remove(device);
         Hwpt hwpt = attachment.Hwpt;
-        if (attachment.Devices.Count == 0)
-        {
-            attachments.Remove(pasid);
-            device.Device.Detach(pasid, hwpt.Domain);
-            attachment.Faults?.Close();
-        }
-
+        device.Device.Detach(pasid, hwpt.Domain);
+        attachment.Devices.Remove(device, out FaultQueue.Attachment? faults);
+        faults?.Close();
+        if (attachment.Devices.Count == 0) attachments.Remove(pasid);
         if (pasid == NoPasid) hwpt.Paging.Ioas.Unreserve(device);
         context.Objects.DropUser(hwpt);
         DestroyIfUnused(hwpt);
@@ -99,8 +95,38 @@ internal sealed class DeviceGroup(IommufdContext context, object key)
         foreach (uint pasid in attachments.Keys.OrderDescending().ToArray()) Detach(device, pasid);
     }
 
+    private Errno Move(BoundDevice[] devices, Attachment attachment, Hwpt hwpt, uint pasid)
+    {
+        Hwpt old = attachment.Hwpt;
+        var sinks = new FaultQueue.Attachment?[devices.Length];
+        for (int moved = 0; moved < devices.Length; moved++)
+        {
+            Errno errno = AttachTo(devices[moved], hwpt, old, pasid, out sinks[moved]);
+            if (errno == Errno.None) continue;
+            while (moved-- > 0)
+            {
+                // What worked before; should it not work now, the device is better blocked than left on the new one.
+                IIommuDevice hardware = devices[moved].Device;
+                Errno back = hardware.Attach(pasid, old.Domain, hwpt.Domain, attachment.Devices[devices[moved]]);
+                if (back != Errno.None) hardware.Detach(pasid, hwpt.Domain);
+                sinks[moved]?.Close();
+            }
+
+            return errno;
+        }
+
+        for (int index = 0; index < devices.Length; index++)
+        {
+            attachment.Devices[devices[index]]?.Close();
+            attachment.Devices[devices[index]] = sinks[index];
+        }
+
+        attachment.Hwpt = hwpt;
+        return Errno.None;
+    }
+
     private Attachment? Find(BoundDevice device, uint pasid) =>
-        attachments.TryGetValue(pasid, out Attachment? found) && found.Devices.Contains(device) ? found : null;
+        attachments.TryGetValue(pasid, out Attachment? found) && found.Devices.ContainsKey(device) ? found : null;
 
     private Errno AttachTo(BoundDevice device, Hwpt hwpt, Hwpt? previous, uint pasid, out FaultQueue.Attachment? faults)
     {
@@ -140,13 +166,13 @@ internal sealed class DeviceGroup(IommufdContext context, object key)
         return Errno.None;
     }
 
-    private static Errno ReserveAll(Attachment attachment, Ioas ioas)
+    private static Errno ReserveAll(BoundDevice[] devices, Ioas ioas)
     {
-        for (int index = 0; index < attachment.Devices.Count; index++)
+        for (int index = 0; index < devices.Length; index++)
         {
-            Errno errno = Reserve(attachment.Devices[index], ioas);
+            Errno errno = Reserve(devices[index], ioas);
             if (errno == Errno.None) continue;
-            while (index-- > 0) ioas.Unreserve(attachment.Devices[index]);
+            while (index-- > 0) ioas.Unreserve(devices[index]);
             return errno;
         }
 
@@ -158,12 +184,11 @@ internal sealed class DeviceGroup(IommufdContext context, object key)
         if (hwpt is HwptPaging { IsAutomatic: true } && context.Objects.TryRemoveNow(hwpt, retire: false)) hwpt.Destroy();
     }
 
-    private sealed class Attachment(Hwpt hwpt, FaultQueue.Attachment? faults)
+    private sealed class Attachment(Hwpt hwpt)
     {
         public Hwpt Hwpt { get; set; } = hwpt;
 
-        public FaultQueue.Attachment? Faults { get; set; } = faults;
-
-        public List<BoundDevice> Devices { get; } = [];
+        /// <summary>The devices, and what takes the page faults of each.</summary>
+        public Dictionary<BoundDevice, FaultQueue.Attachment?> Devices { get; } = [];
     }
 }

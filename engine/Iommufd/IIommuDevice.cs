@@ -6,8 +6,8 @@ public interface IIommuDevice
     /// <summary>The IOMMU.</summary>
     IIommuDriver Iommu { get; }
 
-    /// <summary>What the device cannot be isolated from: devices with equal groups are attached together. Null: it cannot be
-    /// bound (ENODEV).</summary>
+    /// <summary>What the device cannot be isolated from: devices with equal groups have the same page table, and are moved
+    /// together. Null: it cannot be bound (ENODEV).</summary>
     object? Group { get; }
 
     /// <summary>Its DMA is coherent with the caches of CPUs; else it cannot be bound (EINVAL).</summary>
@@ -39,7 +39,7 @@ public interface IIommuDevice
     {
     }
 
-    /// <summary>Attaches the device, and its group with it, to a page table, in place of another one if there is one.</summary>
+    /// <summary>Attaches the device to a page table, in place of another one if there is one.</summary>
     /// <param name="pasid">The PASID; 0 for requests without one.</param>
     /// <param name="domain">The page table, of any IOMMU.</param>
     /// <param name="previous">What is attached now, and stays on failure; null when nothing is.</param>
