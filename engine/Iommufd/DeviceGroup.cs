@@ -80,19 +80,24 @@ internal sealed class DeviceGroup(IommufdContext context, object key)
     public void Detach(BoundDevice device, uint pasid)
     {
         if (Find(device, pasid) is not { } attachment) return;
+        device.Device.Detach(pasid, attachment.Hwpt.Domain);
+        Forget(device, attachment, pasid);
+    }
+
+    public void DetachAll(BoundDevice device)
+    {
+        foreach (uint pasid in attachments.Keys.OrderDescending().ToArray()) Detach(device, pasid);
+    }
+
+    private void Forget(BoundDevice device, Attachment attachment, uint pasid)
+    {
         Hwpt hwpt = attachment.Hwpt;
-        device.Device.Detach(pasid, hwpt.Domain);
         attachment.Devices.Remove(device, out FaultQueue.Attachment? faults);
         faults?.Close();
         if (attachment.Devices.Count == 0) attachments.Remove(pasid);
         if (pasid == NoPasid) hwpt.Paging.Ioas.Unreserve(device);
         context.Objects.DropUser(hwpt);
         DestroyIfUnused(hwpt);
-    }
-
-    public void DetachAll(BoundDevice device)
-    {
-        foreach (uint pasid in attachments.Keys.OrderDescending().ToArray()) Detach(device, pasid);
     }
 
     private Errno Move(BoundDevice[] devices, Attachment attachment, Hwpt hwpt, uint pasid)
@@ -108,8 +113,10 @@ internal sealed class DeviceGroup(IommufdContext context, object key)
                 // What worked before; should it not work now, the device is better blocked than left on the new one.
                 IIommuDevice hardware = devices[moved].Device;
                 Errno back = hardware.Attach(pasid, old.Domain, hwpt.Domain, attachment.Devices[devices[moved]]);
-                if (back != Errno.None) hardware.Detach(pasid, hwpt.Domain);
                 sinks[moved]?.Close();
+                if (back == Errno.None) continue;
+                hardware.Detach(pasid, hwpt.Domain);
+                Forget(devices[moved], attachment, pasid);
             }
 
             return errno;

@@ -6,11 +6,13 @@ namespace Smmu.Fast.Iommufd;
 internal sealed partial class Ioas
 {
     private const ulong HugePageBytes = 2UL << 20;
+    private const ulong MostBytes = ulong.MaxValue - (2 * PageBytes);   // Rounded to pages it still has 64 bits.
 
     /// <summary>Maps user memory that nothing is known of yet.</summary>
     public Errno Map(MapFlags flags, ulong userAddress, ulong length, ref ulong iova)
     {
         if (length != 0 && userAddress > ulong.MaxValue - (length - 1)) return Errno.EOVERFLOW;
+        if (length > MostBytes) return Errno.EINVAL;
         var pages = new UserPages(memory, userAddress, (flags & MapFlags.Writeable) != 0);
         return Insert([new Piece(pages, userAddress & (PageBytes - 1), length)], length, flags, ref iova);
     }

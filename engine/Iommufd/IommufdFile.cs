@@ -71,13 +71,13 @@ internal sealed class FileTable
 
     private readonly Lock gate = new();
     private readonly List<IommufdFile?> files = [];
+    private readonly PriorityQueue<int, int> free = new();
 
     public int Open(IommufdFile file)
     {
         lock (gate)
         {
-            int index = files.IndexOf(null);
-            if (index < 0)
+            if (!free.TryDequeue(out int index, out _))
             {
                 index = files.Count;
                 files.Add(null);
@@ -90,7 +90,11 @@ internal sealed class FileTable
 
     public void Close(int descriptor)
     {
-        lock (gate) files[descriptor - Lowest] = null;
+        lock (gate)
+        {
+            files[descriptor - Lowest] = null;
+            free.Enqueue(descriptor - Lowest, descriptor - Lowest);
+        }
     }
 
     public IommufdFile? Find(int descriptor)

@@ -56,7 +56,7 @@ public class ConcurrencyTests
     }
 
     [Fact]
-    public void DestroyWaitsForARequestThatWorksWithTheObject()
+    public async Task DestroyWaitsForARequestThatWorksWithTheObject()
     {
         using var scene = new IommufdScene();
         uint ioas = scene.NewIoas();
@@ -66,7 +66,7 @@ public class ConcurrencyTests
         Assert.False(destroying.IsCompleted);
         borrowed.Dispose();
 
-        Assert.True(destroying.Wait(TimeSpan.FromSeconds(30)));
+        await destroying.WaitAsync(TimeSpan.FromSeconds(30));
         Assert.Equal(0, scene.Context.Objects.Count);
     }
 
@@ -95,6 +95,24 @@ public class ConcurrencyTests
         Assert.Equal((1, 1), (memory.Pinned, iommu.Domain!.Maps));
         device.Dispose();
         Assert.Equal(0, memory.Pinned);
+    }
+
+    [Fact]
+    public void TheWholeOfUserSpaceIsTooMuch()
+    {
+        using var context = new IommufdContext(new VastMemory());
+        uint ioas = context.AllocateIoas();
+        using var access = context.CreateAccess(new SilentOwner(), pins: false);
+        access.Attach(ioas);
+        const MapFlags Flags = MapFlags.FixedIova | MapFlags.Readable;
+        Assert.Equal(Errno.EINVAL, IommufdScene.ErrnoOf(() => context.Map(ioas, Flags, 0, ulong.MaxValue - Page, 0)));
+        const ulong Most = ulong.MaxValue - (2 * Page);
+        context.Map(ioas, Flags, Page - 1, Most, 0);
+
+        Assert.Equal(Errno.None, access.Read(Most - 10, new byte[10], AccessFlags.ThroughPins));
+        Assert.Equal(Errno.None, access.TryPin(1, Most - 1, AccessFlags.None, []));
+        Assert.Equal(Errno.None, access.Unpin(1, Most - 1));
+        Assert.Equal(Most, context.Unmap(ioas, 0, ulong.MaxValue));
     }
 
     [Fact]
@@ -136,6 +154,13 @@ public class ConcurrencyTests
     {
         Task[] tasks = [.. Enumerable.Range(0, Threads).Select(thread => Task.Run(() => body(thread)))];
         Assert.True(Task.WaitAll(tasks, TimeSpan.FromSeconds(60)));
+    }
+
+    private sealed class SilentOwner : IAccessOwner
+    {
+        public void Unmap(ulong iova, ulong length)
+        {
+        }
     }
 
     /// <summary>All of memory, in one piece.</summary>

@@ -86,7 +86,7 @@ public sealed class DeviceTests : IDisposable
         Assert.Equal(Errno.ENOMEM, IommufdScene.ErrnoOf(() => devices[1].Replace(other)));
         Assert.All(hardware, device => Assert.Same(before, device.Attached()));
         Assert.All(devices, device => Assert.Equal(hwpt, device.AttachedTo()));
-        Assert.Equal([new(0, ulong.MaxValue)], scene.Context.GetIovaRanges(scene.NewIoas(), out _));
+        Assert.Equal([new(Start, MockIommu.ApertureLast)], scene.Context.GetIovaRanges(next, out _));
         Assert.Equal(Errno.None, scene.MapFixed(next, scene.Scratch, Page, MsiWindow.First));
         Assert.Equal(Errno.None, hardware[0].Fault());
         byte[] record = new byte[PageFaultRecord.SizeBytes];

@@ -1,5 +1,4 @@
 using Smmu.Fast.Iommufd;
-using static Smmu.Fast.Tests.Iommufd.IoasScene;
 
 namespace Smmu.Fast.Tests.Iommufd;
 
