@@ -12,6 +12,7 @@ internal sealed class IommufdScene : IDisposable
     public IommufdScene(IommufdOptions? options = null)
     {
         Context = new IommufdContext(Memory, options);
+        Memory.Unpinning = () => Assert.All(Iommu.Domains.Keys, domain => Assert.Equal(0, domain.Gathered));   // Devices may still write.
         argument = Memory.Allocate(2 * MockUserMemory.PageBytes);
         Scratch = Memory.Allocate(16 * MockUserMemory.PageBytes);
     }

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Collections.Concurrent;
 using Smmu.Fast.Formats;
 using Smmu.Fast.Iommufd;
 
@@ -29,6 +30,9 @@ internal sealed class MockIommu : IIommuDriver
 
     /// <summary>Domains, vIOMMUs and queues that are not disposed of.</summary>
     public int Alive { get; set; }
+
+    /// <summary>Page tables that are not disposed of.</summary>
+    public ConcurrentDictionary<MockPagingDomain, bool> Domains { get; } = new();
 
     /// <summary>The vIOMMU that was made last.</summary>
     public MockViommu? Viommu { get; private set; }
@@ -123,6 +127,7 @@ internal sealed class MockPagingDomain : IPagingDomain
         this.hasHugePages = hasHugePages;
         TracksDirty = tracksDirty;
         iommu.Alive++;
+        iommu.Domains[this] = true;
     }
 
     public ulong PageSizes => MockIommu.PageBytes | (hasHugePages ? MockIommu.HugePageBytes : 0);
@@ -196,6 +201,7 @@ internal sealed class MockPagingDomain : IPagingDomain
     {
         Assert.Empty(leaves);
         Assert.Equal(0, Gathered);
+        iommu.Domains.TryRemove(this, out _);
         iommu.Alive--;
     }
 

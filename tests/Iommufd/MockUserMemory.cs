@@ -21,6 +21,9 @@ internal sealed class MockUserMemory : IUserMemory
     /// <summary>Asked before each pin and each allocation; an answer other than None is the result.</summary>
     public Func<Errno> Inject { get; set; } = () => Errno.None;
 
+    /// <summary>Called before pages are unpinned.</summary>
+    public Action Unpinning { get; set; } = () => { };
+
     /// <summary>Pins that are not undone.</summary>
     public int Pins
     {
@@ -135,6 +138,7 @@ internal sealed class MockUserMemory : IUserMemory
 
     public void Unpin(PinnedRun run, bool forWriting)
     {
+        Unpinning();
         lock (gate)
         {
             for (ulong at = 0; at < run.Bytes; at += PageBytes)
