@@ -1,0 +1,76 @@
+using System.Globalization;
+using System.Text;
+using System.Text.RegularExpressions;
+
+namespace Smmu.Fast.Tests.Mutation.Weaving;
+
+/// <summary>How a mutant ended.</summary>
+internal enum MutantEnd
+{
+    /// <summary>Every test passed.</summary>
+    Survived,
+
+    /// <summary>A test failed.</summary>
+    Failed,
+
+    /// <summary>The process of the tests ended, as by an access outside of memory.</summary>
+    Crashed,
+
+    /// <summary>The tests did not end in time.</summary>
+    TimedOut,
+}
+
+/// <summary>What became of a mutant.</summary>
+/// <param name="Mutant">The mutant.</param>
+/// <param name="End">How it ended.</param>
+/// <param name="Test">The test that failed, or that ran when the process ended; null for none.</param>
+/// <param name="Seconds">What it took.</param>
+internal sealed record MutantVerdict(Mutant Mutant, MutantEnd End, string? Test, double Seconds)
+{
+    /// <summary>The end in words, as the report has it.</summary>
+    public string CaughtBy => End switch
+    {
+        MutantEnd.Survived => "nothing: it survived",
+        MutantEnd.Failed => $"`{Test}`",
+        MutantEnd.Crashed => $"the process ended in `{Test}`",
+        _ => $"the time limit, in `{Test}`",
+    };
+}
+
+/// <summary>The report in tests/MUTATION.md.</summary>
+internal static partial class MutationReport
+{
+    /// <summary>Writes the report.</summary>
+    public static string Of(IReadOnlyList<MutantVerdict> verdicts)
+    {
+        int caught = verdicts.Count(verdict => verdict.End != MutantEnd.Survived);
+        var text = new StringBuilder();
+        text.Append(CultureInfo.InvariantCulture, $"""
+            # Mutation
+
+            {caught} of {verdicts.Count} deliberate breakages of the engine are caught. Each is tried alone, by a run of the fast tests that
+            stops at the first failure: the tests of the rules it breaks first, then those of its room, then all others, then the
+            properties. Made by `dotnet run -c Release --project tests/Mutation`; the lists are in `Mutation/Mutants/`.
+
+            """);
+        foreach (var room in verdicts.GroupBy(verdict => verdict.Mutant.Room))
+        {
+            text.Append(CultureInfo.InvariantCulture, $"\n## {room.Key}\n\n| id | what is broken | file | caught by | s |\n|---|---|---|---|---|\n");
+            foreach (var verdict in room)
+            {
+                var mutant = verdict.Mutant;
+                text.Append(
+                    CultureInfo.InvariantCulture,
+                    $"| {mutant.Id} | {mutant.Summary} | `{mutant.File}` | {verdict.CaughtBy} | {verdict.Seconds:F1} |\n");
+            }
+        }
+
+        return text.ToString();
+    }
+
+    /// <summary>The ids that a report lists, in its order.</summary>
+    public static IReadOnlyList<string> IdsOf(string report) => [.. Row().Matches(report).Select(match => match.Groups[1].Value)];
+
+    [GeneratedRegex(@"^\| ([A-Z0-9]+-\d+) \|", RegexOptions.Multiline | RegexOptions.CultureInvariant)]
+    private static partial Regex Row();
+}
