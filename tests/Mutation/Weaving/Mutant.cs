@@ -7,7 +7,7 @@ namespace Smmu.Fast.Tests.Mutation.Weaving;
 /// <param name="Rules">Conformance rules it breaks, whose tests run first; may be empty.</param>
 /// <param name="File">The source, relative to the folder of the engine.</param>
 /// <param name="Context">A passage of the source that holds the original once, or empty when the source itself does.</param>
-/// <param name="Original">The expression or the statement that is replaced; a statement ends with a semicolon or a brace.</param>
+/// <param name="Original">The expression or the statement that is replaced; statements end with a semicolon.</param>
 /// <param name="Broken">What replaces it; empty removes a statement.</param>
 internal sealed record Mutant(
     string Id,
@@ -20,5 +20,5 @@ internal sealed record Mutant(
     string Broken)
 {
     /// <summary>True when statements are exchanged, false when expressions are.</summary>
-    public bool IsStatement => Original[^1] is ';' or '}';
+    public bool IsStatement => Original[^1] == ';';
 }

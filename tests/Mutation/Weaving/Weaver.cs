@@ -72,10 +72,10 @@ internal static class Weaver
                 $"{spot.Mutant.Id} overlaps with another mutant of engine/{spot.Mutant.File}: choose originals apart.");
             text.Append(source, position, spot.Start - position);
             string question = $"{Question}({spot.Number.ToString(CultureInfo.InvariantCulture)})";
-            if (spot.Mutant.IsStatement) text.Append(CultureInfo.InvariantCulture, $"if ({question}) {{ {spot.Mutant.Broken} }} else {{ ");
+            if (spot.Mutant.IsStatement) text.Append(CultureInfo.InvariantCulture, $"{{ if ({question}) {{ {spot.Mutant.Broken} }} else {{ ");
             else text.Append(CultureInfo.InvariantCulture, $"({question} ? ({spot.Mutant.Broken}) : (");
             Append(text, source, spot.Start, spot.End, spots, ref next);
-            text.Append(spot.Mutant.IsStatement ? " }" : "))");
+            text.Append(spot.Mutant.IsStatement ? " } }" : "))");
             position = spot.End;
         }
 
