@@ -6,9 +6,9 @@ const int Caught = 0;
 const int Survived = 1;
 const int Unusable = 2;
 
-if (args is [SuiteProcess.Command, var folder, var prefix, var room, .. var rules])
+if (args is [SuiteProcess.Command, var folder, var prefix, var known, var room, .. var rules])
 {
-    return SuiteProcess.Run(folder, prefix, room, rules.ToHashSet());
+    return SuiteProcess.Run(folder, prefix, known, room, rules.ToHashSet());
 }
 
 try
@@ -43,19 +43,22 @@ static int Try(Options options)
         projects.Select(project => Path.Combine(project, "bin", configuration, "net10.0")), options.Tests);
     EngineBuild.Run(Path.Combine(root, "engine"), mutants, suite.Engine);
 
-    var whole = suite.Run(0, null, TimeSpan.FromMinutes(5));
+    var whole = suite.Run(0, null, "", TimeSpan.FromMinutes(5));
     if (whole.End != MutantEnd.Survived || whole.Passed == 0) throw new InvalidOperationException(
         $"With no mutant the tests must pass, and there must be some: {whole.End} {whole.Test}.");
     Console.WriteLine($"{whole.Passed} tests pass with no mutant.");
 
-    var verdicts = Judge(options, mutants, suite);
-    if (options.IsWhole) File.WriteAllText(Path.Combine(root, "tests", "MUTATION.md"), MutationReport.Of(verdicts));
+    string report = Path.Combine(root, "tests", "MUTATION.md");
+    var known = File.Exists(report) ? MutationReport.TestsOf(File.ReadAllText(report)) : new Dictionary<string, string>();
+    var verdicts = Judge(options, mutants, known, suite);
+    if (options.IsWhole) File.WriteAllText(report, MutationReport.Of(verdicts));
     var survivors = verdicts.Where(verdict => verdict.End == MutantEnd.Survived).ToList();
     Console.WriteLine($"{verdicts.Count - survivors.Count} of {verdicts.Count} mutants are caught.");
     return survivors.Count == 0 ? Caught : Survived;
 }
 
-static IReadOnlyList<MutantVerdict> Judge(Options options, IReadOnlyList<Mutant> mutants, Suite suite)
+static IReadOnlyList<MutantVerdict> Judge(
+    Options options, IReadOnlyList<Mutant> mutants, IReadOnlyDictionary<string, string> known, Suite suite)
 {
     var limit = TimeSpan.FromSeconds(60);
     var chosen = mutants
@@ -67,7 +70,7 @@ static IReadOnlyList<MutantVerdict> Judge(Options options, IReadOnlyList<Mutant>
     {
         var watch = Stopwatch.StartNew();
         var (number, mutant) = chosen[i];
-        var (end, test, _) = suite.Run(number, mutant, limit);
+        var (end, test, _) = suite.Run(number, mutant, known.GetValueOrDefault(mutant.Id, ""), limit);
         verdicts[i] = new MutantVerdict(mutant, end, test, watch.Elapsed.TotalSeconds);
         Console.WriteLine($"{mutant.Id}  {watch.Elapsed.TotalSeconds:F1} s  {verdicts[i].CaughtBy}");
     });

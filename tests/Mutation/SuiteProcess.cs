@@ -33,10 +33,11 @@ internal static class SuiteProcess
     /// <summary>Runs the tests.</summary>
     /// <param name="folder">Holds the test assemblies and the engine.</param>
     /// <param name="prefix">Only classes whose full name begins so are run; empty for all.</param>
+    /// <param name="known">The test to begin with, as a report names it; may be empty.</param>
     /// <param name="room">The room whose tests come early; may be empty.</param>
     /// <param name="rules">The rules whose tests come first.</param>
     /// <returns>0 when all passed; the process ends with 1 when one failed.</returns>
-    public static int Run(string folder, string prefix, string room, IReadOnlySet<string> rules)
+    public static int Run(string folder, string prefix, string known, string room, IReadOnlySet<string> rules)
     {
         AssemblyLoadContext.Default.Resolving += (context, name) =>
         {
@@ -50,8 +51,8 @@ internal static class SuiteProcess
             var assembly = AssemblyLoadContext.Default.LoadFromAssemblyPath(Path.Combine(folder, $"{Assemblies[i]}.dll"));
             var framework = new XunitTestFramework(new NullMessageSink());
             var executor = framework.GetExecutor(assembly.GetName());
-            int last = 2 + i;
-            foreach (var turn in CasesOf(framework, assembly, prefix).GroupBy(test => TurnOf(test, room, rules, last)))
+            int last = 3 + i;
+            foreach (var turn in CasesOf(framework, assembly, prefix).GroupBy(test => TurnOf(test, known, room, rules, last)))
             {
                 groups.Add((turn.Key, executor, [.. turn]));
             }
@@ -83,10 +84,14 @@ internal static class SuiteProcess
         });
     }
 
-    private static int TurnOf(ITestCase test, string room, IReadOnlySet<string> rules, int last) =>
-        test.Traits.TryGetValue("Rule", out var shown) && shown.Any(rules.Contains) ? 0
-        : test.TestMethod.TestClass.Class.Name.StartsWith($"Smmu.Fast.Tests.{room}.", StringComparison.Ordinal) ? 1
+    private static int TurnOf(ITestCase test, string known, string room, IReadOnlySet<string> rules, int last) =>
+        NameOf(test.TestMethod) == known ? 0
+        : test.Traits.TryGetValue("Rule", out var shown) && shown.Any(rules.Contains) ? 1
+        : test.TestMethod.TestClass.Class.Name.StartsWith($"Smmu.Fast.Tests.{room}.", StringComparison.Ordinal) ? 2
         : last;
+
+    // Without what all names begin with.
+    private static string NameOf(ITestMethod method) => $"{method.TestClass.Class.Name}.{method.Method.Name}"["Smmu.Fast.".Length..];
 
     private sealed class Discovery : IMessageSink, IDisposable
     {
@@ -115,13 +120,13 @@ internal static class SuiteProcess
             switch (message)
             {
                 case ITestStarting starting:
-                    Console.WriteLine(Begins + NameOf(starting));
+                    Console.WriteLine(Begins + NameOf(starting.TestMethod));
                     break;
                 case ITestPassed:
                     Passed++;
                     break;
                 case ITestFailed failed:
-                    End(NameOf(failed), failed);
+                    End(NameOf(failed.TestMethod), failed);
                     break;
                 case IErrorMessage or ITestAssemblyCleanupFailure or ITestCollectionCleanupFailure or ITestClassCleanupFailure:
                     End("a fixture", (IFailureInformation)message);
@@ -134,12 +139,6 @@ internal static class SuiteProcess
             }
 
             return true;
-        }
-
-        private static string NameOf(ITestMessage message)
-        {
-            string name = $"{message.TestMethod.TestClass.Class.Name}.{message.TestMethod.Method.Name}";
-            return name["Smmu.Fast.".Length..];
         }
 
         // Not by way of cancellation: a broken engine may keep other threads of the test busy for ever.

@@ -49,8 +49,8 @@ internal static partial class MutationReport
             # Mutation
 
             {caught} of {verdicts.Count} deliberate breakages of the engine are caught. Each is tried alone, by a run of the fast tests that
-            stops at the first failure: the tests of the rules it breaks first, then those of its room, then all others, then the
-            properties. Made by `dotnet run -c Release --project tests/Mutation`; the lists are in `Mutation/Mutants/`.
+            stops at the first failure: the test of the last report and those of the rules it breaks first, then those of its room, then
+            all others, then the properties. Made by `dotnet run -c Release --project tests/Mutation`; the lists are in `Mutation/Mutants/`.
 
             """);
         foreach (var room in verdicts.GroupBy(verdict => verdict.Mutant.Room))
@@ -70,6 +70,13 @@ internal static partial class MutationReport
 
     /// <summary>The ids that a report lists, in its order.</summary>
     public static IReadOnlyList<string> IdsOf(string report) => [.. Row().Matches(report).Select(match => match.Groups[1].Value)];
+
+    /// <summary>The tests that caught the mutants of a report, by id.</summary>
+    public static IReadOnlyDictionary<string, string> TestsOf(string report) =>
+        RowWithTest().Matches(report).ToDictionary(match => match.Groups[1].Value, match => match.Groups[2].Value);
+
+    [GeneratedRegex(@"^\| ([A-Z0-9]+-\d+) \|.*`([\w.]+)` \| [\d.]+ \|$", RegexOptions.Multiline | RegexOptions.CultureInvariant)]
+    private static partial Regex RowWithTest();
 
     [GeneratedRegex(@"^\| ([A-Z0-9]+-\d+) \|", RegexOptions.Multiline | RegexOptions.CultureInvariant)]
     private static partial Regex Row();
