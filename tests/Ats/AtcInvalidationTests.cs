@@ -240,10 +240,11 @@ public class AtcInvalidationTests
         const uint TimedOut = 3;
         using var scene = new AtsScene();
         var pending = Postpone(scene);
-        scene.Machine.SubmitAndSync(Command.AtcInv(Endpoint, 0, 0), Command.AtcInv(Endpoint, 0x1000, 0));
-
+        scene.Machine.Submit(Command.AtcInv(Endpoint, 0, 0), Command.AtcInv(Endpoint, 0x1000, 0));
         scene.Smmu.CompleteInvalidation(pending[0], timedOut: true);
         scene.Smmu.CompleteInvalidation(pending[1]);
+
+        scene.Machine.SubmitAndSync();
 
         Assert.Equal(TimedOut, scene.Machine.Read(RegisterOffset.CMDQ_CONS) >> 24);
     }

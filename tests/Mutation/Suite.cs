@@ -47,6 +47,7 @@ internal sealed class Suite : IDisposable
         start.Environment["SMMU_TEST_SCALE"] = "0.1";
 
         using var process = Process.Start(start)!;
+        var slow = new List<string>();
         string? complaint = null;
         string? current = null;
         string? failed = null;
@@ -56,6 +57,7 @@ internal sealed class Suite : IDisposable
             string text = line.Data ?? "";
             if (text.StartsWith(SuiteProcess.Begins, StringComparison.Ordinal)) current = text[SuiteProcess.Begins.Length..];
             if (text.StartsWith(SuiteProcess.Fails, StringComparison.Ordinal)) failed ??= text[SuiteProcess.Fails.Length..];
+            if (text.StartsWith(SuiteProcess.Slow, StringComparison.Ordinal)) slow.Add(text[SuiteProcess.Slow.Length..]);
             if (text.StartsWith(SuiteProcess.Passes, StringComparison.Ordinal))
             {
                 passed = int.Parse(text.AsSpan(SuiteProcess.Passes.Length), CultureInfo.InvariantCulture);
@@ -68,6 +70,7 @@ internal sealed class Suite : IDisposable
         if (!ended) process.Kill(entireProcessTree: true);
         process.WaitForExit();   // Until all that it wrote is read.
 
+        if (mutant is null) File.WriteAllLines(Path.Combine(folder, SuiteProcess.SlowFile), slow.Distinct());
         if (failed is null && ended && current is null) throw new InvalidOperationException(
             $"The tests did not begin; the process ended with {process.ExitCode}: {complaint}");
         return failed is not null ? (MutantEnd.Failed, failed, 0)

@@ -21,6 +21,16 @@ internal static class SuiteProcess
     /// <summary>Begins the last line of a run that no test failed; the count of tests follows.</summary>
     public const string Passes = "passes ";
 
+    /// <summary>Begins a line that names a test that takes long.</summary>
+    public const string Slow = "slow ";
+
+    /// <summary>Name of the file, beside the test assemblies, that lists the tests to leave to the end.</summary>
+    public const string SlowFile = "slow.txt";
+
+    private const decimal SlowSeconds = 0.1m;
+    private const int SlowTurns = 10;          // Slow tests come after all others, in the same order,
+    private const int First = -SlowTurns;      // except for the one to begin with.
+
     private static readonly string[] Assemblies = ["Smmu.Fast.Tests", "Smmu.Fast.Props"];
 
     // Slow, or not about the engine in this process: child programs have an engine of their own.
@@ -45,6 +55,8 @@ internal static class SuiteProcess
             return File.Exists(path) ? context.LoadFromAssemblyPath(path) : null;
         };
 
+        string slowFile = Path.Combine(folder, SlowFile);
+        var slow = File.Exists(slowFile) ? File.ReadLines(slowFile).ToHashSet() : [];
         var groups = new List<(int Turn, ITestFrameworkExecutor Executor, List<ITestCase> Cases)>();
         for (int i = 0; i < Assemblies.Length; i++)
         {
@@ -52,7 +64,9 @@ internal static class SuiteProcess
             var framework = new XunitTestFramework(new NullMessageSink());
             var executor = framework.GetExecutor(assembly.GetName());
             int last = 3 + i;
-            foreach (var turn in CasesOf(framework, assembly, prefix).GroupBy(test => TurnOf(test, known, room, rules, last)))
+            var turns = CasesOf(framework, assembly, prefix)
+                .GroupBy(test => TurnOf(test, known, room, rules, last) + (slow.Contains(NameOf(test.TestMethod)) ? SlowTurns : 0));
+            foreach (var turn in turns)
             {
                 groups.Add((turn.Key, executor, [.. turn]));
             }
@@ -85,7 +99,7 @@ internal static class SuiteProcess
     }
 
     private static int TurnOf(ITestCase test, string known, string room, IReadOnlySet<string> rules, int last) =>
-        NameOf(test.TestMethod) == known ? 0
+        NameOf(test.TestMethod) == known ? First
         : test.Traits.TryGetValue("Rule", out var shown) && shown.Any(rules.Contains) ? 1
         : test.TestMethod.TestClass.Class.Name.StartsWith($"Smmu.Fast.Tests.{room}.", StringComparison.Ordinal) ? 2
         : last;
@@ -122,8 +136,9 @@ internal static class SuiteProcess
                 case ITestStarting starting:
                     Console.WriteLine(Begins + NameOf(starting.TestMethod));
                     break;
-                case ITestPassed:
+                case ITestPassed passed:
                     Passed++;
+                    if (passed.ExecutionTime > SlowSeconds) Console.WriteLine(Slow + NameOf(passed.TestMethod));
                     break;
                 case ITestFailed failed:
                     End(NameOf(failed.TestMethod), failed);

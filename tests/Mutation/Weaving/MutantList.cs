@@ -58,7 +58,11 @@ internal static class MutantList
     {
         private readonly Dictionary<string, List<string>> lines = new(StringComparer.Ordinal)
         {
-            ["rules"] = [], ["file"] = [], ["in"] = [], ["-"] = [], ["+"] = [],
+            ["rules"] = [],
+            ["file"] = [],
+            ["in"] = [],
+            ["-"] = [],
+            ["+"] = [],
         };
 
         public bool TryAdd(string mark, string rest)
