@@ -52,7 +52,7 @@ static int Try(Options options)
     var known = File.Exists(report) ? MutationReport.TestsOf(File.ReadAllText(report)) : new Dictionary<string, string>();
     var verdicts = Judge(options, mutants, known, suite);
     if (options.IsWhole) File.WriteAllText(report, MutationReport.Of(verdicts));
-    var survivors = verdicts.Where(verdict => verdict.End == MutantEnd.Survived).ToList();
+    var survivors = verdicts.Where(verdict => !verdict.IsCaught).ToList();
     Console.WriteLine($"{verdicts.Count - survivors.Count} of {verdicts.Count} mutants are caught.");
     return survivors.Count == 0 ? Caught : Survived;
 }

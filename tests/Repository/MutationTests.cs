@@ -57,11 +57,13 @@ public class MutationTests
         Assert.DoesNotContain("survived", report, StringComparison.Ordinal);
     }
 
-    [Fact]
-    public void ASurvivorShowsInTheReport()
+    [Theory]
+    [InlineData((int)MutantEnd.Survived)]
+    [InlineData((int)MutantEnd.TimedOut)]
+    public void ASurvivorShowsInTheReport(int end)
     {
         var mutant = Mutants[0];
-        string report = MutationReport.Of([new MutantVerdict(mutant, MutantEnd.Survived, null, 1)]);
+        string report = MutationReport.Of([new MutantVerdict(mutant, (MutantEnd)end, null, 1)]);
 
         Assert.Contains("0 of 1", report, StringComparison.Ordinal);
         Assert.Contains("survived", report, StringComparison.Ordinal);

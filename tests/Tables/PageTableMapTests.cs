@@ -22,7 +22,10 @@ public class PageTableMapTests
     {
         using var scene = new TablesScene(new PageTableOptions
         {
-            Stage = PageTableStage.Stage2, GranuleLog2 = granule, InputBits = input, OutputBits = 48,
+            Stage = PageTableStage.Stage2,
+            GranuleLog2 = granule,
+            InputBits = input,
+            OutputBits = 48,
         });
 
         Assert.Equal(level, scene.Table.StartLevel);

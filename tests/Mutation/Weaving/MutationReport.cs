@@ -27,13 +27,16 @@ internal enum MutantEnd
 /// <param name="Seconds">What it took.</param>
 internal sealed record MutantVerdict(Mutant Mutant, MutantEnd End, string? Test, double Seconds)
 {
+    /// <summary>True when something noticed the breakage; the time limit alone notices nothing.</summary>
+    public bool IsCaught => End is MutantEnd.Failed or MutantEnd.Crashed;
+
     /// <summary>The end in words, as the report has it.</summary>
     public string CaughtBy => End switch
     {
         MutantEnd.Survived => "nothing: it survived",
         MutantEnd.Failed => $"`{Test}`",
         MutantEnd.Crashed => $"the process ended in `{Test}`",
-        _ => $"the time limit, in `{Test}`",
+        _ => $"nothing: it survived the time limit, in `{Test}`",
     };
 }
 
@@ -43,7 +46,7 @@ internal static partial class MutationReport
     /// <summary>Writes the report.</summary>
     public static string Of(IReadOnlyList<MutantVerdict> verdicts)
     {
-        int caught = verdicts.Count(verdict => verdict.End != MutantEnd.Survived);
+        int caught = verdicts.Count(verdict => verdict.IsCaught);
         var text = new StringBuilder();
         text.Append(CultureInfo.InvariantCulture, $"""
             # Mutation
