@@ -11,7 +11,7 @@ internal sealed class Options
 
           dotnet run -c Release --project tests/Mutation                 all of them, and writes tests/MUTATION.md
           dotnet run -c Release --project tests/Mutation -- --list       names them
-          dotnet run -c Release --project tests/Mutation -- --only ID    one, or several with commas between; no report
+          dotnet run -c Release --project tests/Mutation -- --only ID    one, or several with commas between; mends their rows
 
           --parallel N      run N side by side, 1 to 64
           --lists FOLDER    take the mutants from this folder; no report
@@ -39,8 +39,8 @@ internal sealed class Options
     /// <summary>True to take the tests as they are built.</summary>
     public bool IsBuilt { get; private set; }
 
-    /// <summary>True for a run over everything, whose report is worth keeping.</summary>
-    public bool IsWhole => Only.Count == 0 && Lists is null && Tests.Length == 0;
+    /// <summary>True for a run of the repository's mutants against all tests, which goes into the report.</summary>
+    public bool IsReported => Lists is null && Tests.Length == 0;
 
     /// <summary>Reads a command line.</summary>
     /// <exception cref="FormatException">It is malformed.</exception>

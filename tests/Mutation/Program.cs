@@ -49,9 +49,9 @@ static int Try(Options options)
     Console.WriteLine($"{whole.Passed} tests pass with no mutant.");
 
     string report = Path.Combine(root, "tests", "MUTATION.md");
-    var known = File.Exists(report) ? MutationReport.TestsOf(File.ReadAllText(report)) : new Dictionary<string, string>();
-    var verdicts = Judge(options, mutants, known, suite);
-    if (options.IsWhole) File.WriteAllText(report, MutationReport.Of(verdicts));
+    string previous = File.Exists(report) ? File.ReadAllText(report) : "";
+    var verdicts = Judge(options, mutants, MutationReport.TestsOf(previous), suite);
+    if (options.IsReported) File.WriteAllText(report, MutationReport.Of(mutants, verdicts, previous));
     var survivors = verdicts.Where(verdict => !verdict.IsCaught).ToList();
     Console.WriteLine($"{verdicts.Count - survivors.Count} of {verdicts.Count} mutants are caught.");
     return survivors.Count == 0 ? Caught : Survived;

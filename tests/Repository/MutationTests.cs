@@ -63,11 +63,27 @@ public class MutationTests
     public void ASurvivorShowsInTheReport(int end)
     {
         var mutant = Mutants[0];
-        string report = MutationReport.Of([new MutantVerdict(mutant, (MutantEnd)end, null, 1)]);
+        string report = MutationReport.Of([mutant], [new MutantVerdict(mutant, (MutantEnd)end, null, 1)]);
 
         Assert.Contains("0 of 1", report, StringComparison.Ordinal);
         Assert.Contains("survived", report, StringComparison.Ordinal);
         Assert.Equal([mutant.Id], MutationReport.IdsOf(report));
+    }
+
+    [Fact]
+    public void ARowIsKeptUntilItsMutantIsTriedAgainOrChanged()
+    {
+        var (first, second) = (Mutants[0], Mutants[1]);
+        string report = MutationReport.Of(
+            [first, second], [.. ((Mutant[])[first, second]).Select(mutant => new MutantVerdict(mutant, MutantEnd.Failed, "A.B", 1))]);
+
+        string mended = MutationReport.Of([first, second], [new MutantVerdict(second, MutantEnd.Failed, "C.D", 1)], report);
+        Assert.Equal(["A.B", "C.D"], MutationReport.TestsOf(mended).Values);
+        Assert.DoesNotContain(MutationReport.Survived, mended, StringComparison.Ordinal);
+
+        string changed = MutationReport.Of([first with { Summary = "Something else" }, second], [], report);
+        Assert.Contains("1 of 2", changed, StringComparison.Ordinal);
+        Assert.Contains("not tried", changed, StringComparison.Ordinal);
     }
 
     [Fact]

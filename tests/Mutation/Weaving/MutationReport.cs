@@ -33,42 +33,53 @@ internal sealed record MutantVerdict(Mutant Mutant, MutantEnd End, string? Test,
     /// <summary>The end in words, as the report has it.</summary>
     public string CaughtBy => End switch
     {
-        MutantEnd.Survived => "nothing: it survived",
+        MutantEnd.Survived => $"nothing: it {MutationReport.Survived}",
         MutantEnd.Failed => $"`{Test}`",
         MutantEnd.Crashed => $"the process ended in `{Test}`",
-        _ => $"nothing: it survived the time limit, in `{Test}`",
+        _ => $"nothing: it {MutationReport.Survived} the time limit, in `{Test}`",
     };
 }
 
 /// <summary>The report in tests/MUTATION.md.</summary>
 internal static partial class MutationReport
 {
+    /// <summary>A word that only rows of mutants have which nothing caught.</summary>
+    public const string Survived = "survived";
+
     /// <summary>Writes the report.</summary>
-    public static string Of(IReadOnlyList<MutantVerdict> verdicts)
+    /// <param name="mutants">All mutants, those of a room together.</param>
+    /// <param name="verdicts">What became of those that were tried.</param>
+    /// <param name="previous">The report before, whose rows stand for those that were not; may be empty.</param>
+    public static string Of(IReadOnlyList<Mutant> mutants, IReadOnlyList<MutantVerdict> verdicts, string previous = "")
     {
-        int caught = verdicts.Count(verdict => verdict.IsCaught);
+        var tried = verdicts.ToDictionary(verdict => verdict.Mutant);
+        var kept = previous.Split('\n');
+        var rows = mutants.ToDictionary(mutant => mutant, mutant => RowOf(mutant, tried.GetValueOrDefault(mutant), kept));
+        int caught = rows.Values.Count(row => !row.Contains(Survived, StringComparison.Ordinal));
         var text = new StringBuilder();
         text.Append(CultureInfo.InvariantCulture, $"""
             # Mutation
 
-            {caught} of {verdicts.Count} deliberate breakages of the engine are caught. Each is tried alone, by a run of the fast tests that
+            {caught} of {mutants.Count} deliberate breakages of the engine are caught. Each is tried alone, by a run of the fast tests that
             stops at the first failure: the test of the last report and those of the rules it breaks first, then those of its room, then
-            all others, then the properties. Made by `dotnet run -c Release --project tests/Mutation`; the lists are in `Mutation/Mutants/`.
+            all others, then the properties. Made by `dotnet run -c Release --project tests/Mutation`; the lists are in
+            `Mutation/Mutants/`.
 
             """);
-        foreach (var room in verdicts.GroupBy(verdict => verdict.Mutant.Room))
+        foreach (var room in mutants.GroupBy(mutant => mutant.Room))
         {
             text.Append(CultureInfo.InvariantCulture, $"\n## {room.Key}\n\n| id | what is broken | file | caught by | s |\n|---|---|---|---|---|\n");
-            foreach (var verdict in room)
-            {
-                var mutant = verdict.Mutant;
-                text.Append(
-                    CultureInfo.InvariantCulture,
-                    $"| {mutant.Id} | {mutant.Summary} | `{mutant.File}` | {verdict.CaughtBy} | {verdict.Seconds:F1} |\n");
-            }
+            foreach (var mutant in room) text.Append(rows[mutant]).Append('\n');
         }
 
         return text.ToString();
+    }
+
+    private static string RowOf(Mutant mutant, MutantVerdict? verdict, string[] kept)
+    {
+        string row = $"| {mutant.Id} | {mutant.Summary} | `{mutant.File}` | ";
+        if (verdict is not null) return string.Create(CultureInfo.InvariantCulture, $"{row}{verdict.CaughtBy} | {verdict.Seconds:F1} |");
+        return Array.Find(kept, line => line.StartsWith(row, StringComparison.Ordinal)) ?? $"{row}nothing: it {Survived}, as it was not tried | 0.0 |";
     }
 
     /// <summary>The ids that a report lists, in its order.</summary>
