@@ -234,6 +234,22 @@ public class AtcInvalidationTests
     }
 
     [Fact]
+    [Rule("CMD-ATC-10")]
+    public void ATimeoutIsToldThoughLaterInvalidationsComplete()
+    {
+        const uint TimedOut = 3;
+        using var scene = new AtsScene();
+        var pending = Postpone(scene);
+        scene.Machine.Submit(Command.AtcInv(Endpoint, 0, 0), Command.AtcInv(Endpoint, 0x1000, 0));
+        scene.Smmu.CompleteInvalidation(pending[0], timedOut: true);
+        scene.Smmu.CompleteInvalidation(pending[1]);
+
+        scene.Machine.SubmitAndSync();
+
+        Assert.Equal(TimedOut, scene.Machine.Read(RegisterOffset.CMDQ_CONS) >> 24);
+    }
+
+    [Fact]
     public void AResetForgetsInvalidationsAndWhatTimedOut()
     {
         using var scene = new AtsScene();

@@ -30,12 +30,13 @@ public class ContextInvalidationTests
     [InlineData(0u)]
     [InlineData(1u)]
     [InlineData(7u)]
+    [InlineData(255u)]   // The highest there is.
     [Rule("CMD-CFGI-09")]
     [Rule("CACHE-19")]
     public void CdOfASubstreamChangesWithItsCommand(uint substream)
     {
         using var scene = new CommandScene(CommandScene.Substreams);
-        ulong table = scene.AttachSubstreams(Stream, 3);
+        ulong table = scene.AttachSubstreams(Stream, 8);
         scene.Machine.SetContext(table + (substream * 64), scene.Space(1, Iova, Old).Descriptor());
         ChangeBehindCaches(scene, table + (substream * 64), 2, substream);
 

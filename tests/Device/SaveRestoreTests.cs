@@ -5,6 +5,7 @@ using Smmu.Fast.Formats;
 using Smmu.Fast.Memory;
 using Smmu.Fast.Scenarios.Machines;
 using Smmu.Fast.Tests.Faults;
+using Smmu.Fast.Tests.Queues;
 using Smmu.Fast.Tests.Streams;
 
 namespace Smmu.Fast.Tests.Device;
@@ -96,6 +97,26 @@ public class SaveRestoreTests
         scene.Machine.Write64(scene.Machine.CommandQueue + (index * 16UL), [(ulong)CommandOpcode.Sync, 0]);
         other.Write(RegisterOffset.GERRORN, 1);
         Assert.Equal(other.Read(RegisterOffset.CMDQ_PROD), other.Read(RegisterOffset.CMDQ_CONS) & 0xf_ffff);
+    }
+
+    [Fact]
+    public void AnEventQueueThatAbortedTakesNothingUntilItIsAcknowledged()
+    {
+        const ulong Queue = 0x8000_0000;
+        using var machine = new FaultingMachine(log2: 3, Queue);
+        machine.Fault(0x1000);
+        byte[] state = machine.Smmu.Save();
+        machine.Machine.Memory.AddOwned(Queue, GuestMemory.PageBytes);
+        using var other = machine.Machine.AddSmmu(options => options);
+
+        other.Smmu.Restore(state);
+        Assert.Equal(FaultingMachine.EventQueueAbort, other.Read(RegisterOffset.GERROR));
+        other.Smmu.Translate(new StreamId(1), null, 0x2000, AccessKind.Read);
+        Assert.Equal(0u, other.Read(RegisterOffset.EVENTQ_PROD));
+
+        other.Write(RegisterOffset.GERRORN, other.Read(RegisterOffset.GERROR));
+        other.Smmu.Translate(new StreamId(1), null, 0x3000, AccessKind.Read);
+        Assert.Equal(1u, other.Read(RegisterOffset.EVENTQ_PROD));
     }
 
     [Fact]
@@ -216,6 +237,49 @@ public class SaveRestoreTests
         Assert.InRange(refused, 100, 1999);
         smmu.Restore(state);
         Assert.Equal(state, smmu.Save());
+    }
+
+    [Fact]
+    public void AStateOfAnotherFormatVersionIsRefusedAsSuch()
+    {
+        const int VersionOffset = 8;
+        using var scene = new StreamScene();
+        byte[] state = scene.Machine.Smmu.Save();
+        state[VersionOffset]++;
+        SHA256.HashData(state.AsSpan(0, state.Length - 32), state.AsSpan(state.Length - 32));
+
+        var exception = Assert.Throws<InvalidDataException>(() => scene.Machine.Smmu.Restore(state));
+        Assert.Contains("version 2", exception.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void AStalledAccessOfASubstreamIsAnsweredThroughThePortOfTheSubstream()
+    {
+        const uint Stream = 1;
+        using var scene = new StallScene();
+        ulong contexts = scene.Machine.Allocate(4 * 64);
+        scene.Machine.SetContext(contexts + (2 * 64), scene.Streams.NewSpace(1).Descriptor().With(ContextDescriptorField.S, 1));
+        scene.Streams.SetStream(Stream, Entries.Stage1(contexts).With(StreamTableEntryField.S1CDMax, 2));
+        uint token;
+        byte[] state;
+        using (var port = scene.Machine.Smmu.OpenPort(new StreamId(Stream), new SubstreamId(2), stalls: scene))
+        {
+            token = StallScene.StallWithoutRecord(port);
+            state = scene.Machine.Smmu.Save();
+            scene.Machine.Smmu.Reset();
+        }
+
+        Client[] clients = [new(), new(), new()];
+        using var other = scene.Machine.AddSmmu(options => options);
+        using var none = other.Smmu.OpenPort(new StreamId(Stream), stalls: clients[0]);
+        using var first = other.Smmu.OpenPort(new StreamId(Stream), new SubstreamId(1), stalls: clients[1]);
+        using var second = other.Smmu.OpenPort(new StreamId(Stream), new SubstreamId(2), stalls: clients[2]);
+        other.Smmu.Restore(state);
+        other.Write(RegisterOffset.CR0, 0);   // Ends all stalls.
+
+        Assert.Empty(clients[0].Ends);
+        Assert.Empty(clients[1].Ends);
+        Assert.Equal([(token, StallAnswer.Abort)], clients[2].Ends);
     }
 
     [Fact]

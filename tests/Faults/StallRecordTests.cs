@@ -45,6 +45,8 @@ public class StallRecordTests
         Assert.True(scene.Machine.TryTakeEvent(out _));
         Assert.True(scene.Machine.TryTakeEvent(out var record));
         Assert.Equal((true, StallTable.TagOf(again!.Value)), (record.Stall, record.StallTag));
+        Assert.Single(scene.TakeEnds());   // The other one, too.
+        Assert.False(scene.Machine.Smmu.HasPendingWork);
     }
 
     [Fact]

@@ -26,6 +26,19 @@ public class StallTableTests
         }
     }
 
+    [Theory]
+    [InlineData(0x1_0003u, 0x1_0004u, true)]
+    [InlineData(0x1_0003u, 0x2_0003u, false)]   // One tag twice.
+    [InlineData(0x1_0003u, 0x0_0004u, false)]   // No generation is 0.
+    [InlineData(0x1_0003u, 0x1_0010u, false)]   // A tag that is not there.
+    public void SavedStallsAreTakenWhenEachCanHaveItsTag(uint first, uint second, bool isTaken)
+    {
+        var features = SmmuFeatures.Default.With(SmmuFeatureField.STALL_MODEL, 0).With(SmmuFeatureField.STALL_MAX, 16);
+        SavedStall[] saved = [new(first, new StreamId(1), null, true), new(second, new StreamId(1), null, true)];
+
+        Assert.Equal(isTaken, StallTable.CanHold(saved, features));
+    }
+
     private sealed class DeafClient : IStallClient
     {
         public void EndStall(uint stallToken, StallAnswer answer)

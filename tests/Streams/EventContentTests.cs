@@ -104,6 +104,38 @@ public class EventContentTests
         }
     }
 
+    [Theory]
+    [InlineData(2u, false)]
+    [InlineData(3u, true)]
+    [Rule("EVT-03")]
+    public void ARecordOfAContextDescriptorFetchHasTheMarksAfterTheOverrides(uint privilege, bool isPrivileged)
+    {
+        using var scene = new StreamScene();
+        scene.SetStream(1, Nested(Ipa, scene.NewIntermediateSpace()).With(StreamTableEntryField.PRIVCFG, privilege));
+
+        foreach (var mark in (AccessKind[])[0, AccessKind.Privileged])
+        {
+            var record = scene.AssertFaults(EventType.Translation, 1, Iova, AccessKind.Read | mark);
+            Assert.Equal((true, isPrivileged, Ipa), (record.S2, record.PnU, record.IntermediatePhysicalAddress));
+        }
+    }
+
+    [Theory]
+    [InlineData(1UL << 7, true)]   // Writable alone: what is missing is the read.
+    [InlineData(1UL << 6, false)]
+    [InlineData(0UL, false)]
+    [Rule("EVT-39")]
+    public void TheRecordOfAnAtomicSaysReadWhenOnlyTheReadIsDenied(ulong permitted, bool isRead)
+    {
+        const ulong Permissions = 3UL << 6;
+        using var scene = new StreamScene();
+        var space = scene.NewIntermediateSpace();
+        space.Map(Page, Ipa, (Stage2ReadWrite & ~Permissions) | permitted);
+        scene.SetStream(1, Stage2(space));
+
+        Assert.Equal(isRead, scene.AssertFaults(EventType.Permission, 1, Iova, AccessKind.Atomic).RnW);
+    }
+
     [Fact]
     [Rule("EVT-05")]
     [Rule("EVT-16")]

@@ -42,6 +42,25 @@ public class HardwareUpdateTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
+    public void AnExplanationOfAWriteLeavesACleanPageClean(bool isStage1)
+    {
+        using var scene = new StreamScene();
+        var space = Attach(scene, isStage1, update: true);
+        space.Map(Iova, Output, isStage1 ? Clean1 : Clean2);
+        ulong slot = space.Slot(Iova, 3);
+        ulong clean = scene.Machine.Read64(slot);
+
+        var explained = scene.Machine.Smmu.Explain(new StreamId(1), null, Iova, AccessKind.Write);
+
+        Assert.Equal(EventType.Permission, explained.Result.Event);
+        Assert.Equal(clean, scene.Machine.Read64(slot));
+        scene.AssertReaches(Output, 1, Iova, AccessKind.Write);
+        Assert.NotEqual(clean, scene.Machine.Read64(slot));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
     [Rule("AFD-15")]
     public void OnlyWhatAnAccessUsesIsMarkedAccessed(bool isStage1)
     {

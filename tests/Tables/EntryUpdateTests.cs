@@ -115,6 +115,18 @@ public class EntryUpdateTests
         Hitless(Released(), Shared(), 2);
     }
 
+    [Theory]
+    [InlineData(ContextDescriptorField.EPD0, ContextDescriptorField.TTB0)]
+    [InlineData(ContextDescriptorField.EPD1, ContextDescriptorField.TTB1)]
+    public void TheTableOfADisabledHalfChangesBesideAnythingElse(ContextDescriptorField disabled, ContextDescriptorField table)
+    {
+        var old = Context(778).With(ContextDescriptorField.EPD0, 0).With(ContextDescriptorField.EPD1, 0).With(disabled, 1);
+        var target = old.With(ContextDescriptorField.ASID, 1997).With(table, 0x7654_3000);
+
+        Hitless(old, target, 2);
+        Breaks(old.With(disabled, 0), target.With(disabled, 0), 3);
+    }
+
     [Fact]
     public void AnEntryThatIsRightIsLeftAlone()
     {

@@ -11,6 +11,26 @@ public class PageTableMapTests
     private const ulong Block = 0x20_0000;
     private const ulong Gigabyte = 0x4000_0000;
 
+    [Theory]
+    [InlineData(12, 43, 1)]   // 16 tables of level 1.
+    [InlineData(12, 44, 0)]
+    [InlineData(14, 40, 2)]   // 16 tables of level 2.
+    [InlineData(14, 41, 1)]
+    [InlineData(16, 46, 2)]
+    [InlineData(16, 47, 1)]
+    public void TheFirstStage2LevelIsConcatenatedUpToSixteenTables(int granule, int input, int level)
+    {
+        using var scene = new TablesScene(new PageTableOptions
+        {
+            Stage = PageTableStage.Stage2,
+            GranuleLog2 = granule,
+            InputBits = input,
+            OutputBits = 48,
+        });
+
+        Assert.Equal(level, scene.Table.StartLevel);
+    }
+
     [Fact]
     public void LeavesAndRunsAreAsLargeAsAlignmentAndSizeAllow()
     {

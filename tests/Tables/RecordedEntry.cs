@@ -132,9 +132,15 @@ internal sealed class ContextMeaning : EntryMeaning
         used[0] = Valid;
         if ((entry[0] & Valid) == 0) return used;
         Array.Fill(used, ulong.MaxValue);
-        if ((entry[0] & (1UL << 14)) == 0) return used;
-        used[0] &= ~0x3fffUL;                   // T0SZ, TG0, IR0, OR0, SH0.
-        used[1] &= ~0xff_ffff_ffff_fff0UL;      // TTB0.
+        Ignore(used, 1, (entry[0] & (1UL << 14)) != 0, 0x3fff);            // T0SZ, TG0, IR0, OR0, SH0.
+        Ignore(used, 2, (entry[0] & (1UL << 30)) != 0, 0x3fff_0000);       // T1SZ, TG1, IR1, OR1, SH1.
         return used;
+    }
+
+    private static void Ignore(ulong[] used, int tableWord, bool isDisabled, ulong fields)
+    {
+        if (!isDisabled) return;
+        used[0] &= ~fields;
+        used[tableWord] &= ~0xff_ffff_ffff_fff0UL;
     }
 }

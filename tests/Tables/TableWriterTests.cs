@@ -104,6 +104,7 @@ public sealed class TableWriterTests : IDisposable
             var target = ContextOf(space);
             EntryUpdateResult result = contexts.Write(new SubstreamId(substream), in target, ref invalidation);
             Assert.Equal((PageTableStatus.Done, false), (result.Status, result.IsHitless));
+            Assert.Equal(invalidation.Count, result.Synchronizations);
             scene.AssertReaches(0x9000, Stream, Page, substream: given);
 
             Assert.True(contexts.Write(
