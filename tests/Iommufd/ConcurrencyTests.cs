@@ -71,6 +71,23 @@ public class ConcurrencyTests
     }
 
     [Fact]
+    public async Task DestroyFailsWhenTheRequestThatItWaitedForNeedsTheObjectForLong()
+    {
+        using var scene = new IommufdScene();
+        uint ioas = scene.NewIoas();
+        var borrowed = scene.Context.Objects.Borrow<Ioas>(ioas);
+        Ioas space = borrowed.Object;
+        var destroying = Task.Run(() => scene.Context.TryDestroy(ioas));
+        SpinWait.SpinUntil(() => IsMissing(scene, ioas));
+        Assert.True(scene.Context.Objects.TryAddUser(space));
+        borrowed.Dispose();
+
+        Assert.Equal(Errno.EBUSY, await destroying.WaitAsync(TimeSpan.FromSeconds(30)));
+        Assert.False(IsMissing(scene, ioas));
+        scene.Context.Objects.DropUser(space);
+    }
+
+    [Fact]
     public void DestroyGivesUpAfterAWhileAndTheObjectStays()
     {
         using var scene = new IommufdScene(new IommufdOptions { DestroyPatience = TimeSpan.FromMilliseconds(1) });

@@ -141,6 +141,7 @@ public class MockDomainTests
         Assert.Equal(0, scene.Memory.Pins);
         Assert.Equal(0, scene.Iommu.Alive);
         Assert.Equal(1UL, Alignment(scene, ioas));
+        Assert.Equal([new IovaRange(0, ulong.MaxValue)], scene.Context.GetIovaRanges(ioas, out _));
         Assert.Equal(Errno.None, scene.Unmap(ioas, Start + (8 * Page), 4 * Page));
         device.Attach(ioas);
         Assert.Equal(4, scene.Memory.Pins);

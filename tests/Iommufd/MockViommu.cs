@@ -108,6 +108,9 @@ internal sealed class MockDevice(MockIommu iommu) : IIommuDevice, IFaultResponde
 
     public List<FaultResponse> Responses { get; } = [];
 
+    /// <summary>What takes faults, from the last page table that had a queue.</summary>
+    public IFaultSink? LastSink { get; private set; }
+
     private int FailingAttaches { get; set; }
 
     public IDomain? Attached(uint pasid = 0) => attached.TryGetValue(pasid, out var found) ? found.Domain : null;
@@ -138,6 +141,7 @@ internal sealed class MockDevice(MockIommu iommu) : IIommuDevice, IFaultResponde
         // The second call for this PASID fails: that of a replacement, whose failure must leave what was.
         if (pasid == MockIommu.FailingPasid && FailingAttaches++ == 1) return Errno.ENOMEM;
         attached[pasid] = (domain, faults);
+        LastSink = faults ?? LastSink;
         return Errno.None;
     }
 

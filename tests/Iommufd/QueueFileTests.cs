@@ -91,6 +91,8 @@ public sealed class QueueFileTests : IDisposable
 
         Assert.Equal([FaultResponse.Invalid, FaultResponse.Invalid], hardware.Responses);
         Assert.False(file.IsReadable);
+        Assert.Equal(Errno.ENODEV, hardware.LastSink!.Report([default], hardware, token: 9));   // A late one.
+        Assert.False(file.IsReadable);
         scene.WriteWords(buffer, 1, 0);
         Assert.Equal(-(long)Errno.EINVAL, file.Write(buffer, 8));
     }
