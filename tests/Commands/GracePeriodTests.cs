@@ -6,6 +6,7 @@ using Smmu.Fast.Memory;
 using Smmu.Fast.Queues;
 using Smmu.Fast.Scenarios.Machines;
 using Smmu.Fast.Tests.Repository;
+using Smmu.Fast.Streams;
 using Smmu.Fast.Tlbs;
 
 namespace Smmu.Fast.Tests.Commands;
@@ -17,8 +18,8 @@ public sealed unsafe class GracePeriodTests : IDisposable
 
     private readonly GuestMemory memory = new();
     private readonly NativeBlock slots = NativeBlock.Of<EpochSlot>(4, EpochSlot.SizeBytes);
-    private readonly NativeBlock stamps = new(InvalidationStamps.SizeBytes);
-    private readonly SharedTlb tlb = new(16);
+    private readonly TranslationCaches caches = new(SmmuFeatures.Stage1Only, tlbEntries: 16, walkCacheEntries: 16);
+    private readonly ConfigurationDates dates = new();
     private readonly TranslationEpoch epoch;
     private readonly CommandQueueReader reader;
     private readonly CommandConsumer consumer;
@@ -29,15 +30,15 @@ public sealed unsafe class GracePeriodTests : IDisposable
         memory.AddOwned(Queue, GuestMemory.PageBytes);
         epoch = new TranslationEpoch((EpochSlot*)slots.Pointer, 4);
         reader = new CommandQueueReader(memory, 8, features.OutputAddressBits);
-        var context = new CommandContext(features, (InvalidationStamps*)stamps.Pointer, tlb, new StallTable(features));
+        var context = new CommandContext(features, caches, dates, new StallTable(features));
         consumer = new CommandConsumer(reader, context, epoch, new EventQueueWriter(memory, 8, features.OutputAddressBits));
         reader.WriteBase(Queue | 4);
     }
 
     public void Dispose()
     {
-        tlb.Dispose();
-        stamps.Dispose();
+        dates.Dispose();
+        caches.Dispose();
         slots.Dispose();
         memory.Dispose();
     }
