@@ -26,6 +26,28 @@ public class StallTableTests
         }
     }
 
+    [Fact]
+    public void AStallIsRecordedAgainOnlyWhileItWaitsForItsRecord()
+    {
+        var stream = new StreamId(1);
+        var table = new StallTable(SmmuFeatures.Default.With(SmmuFeatureField.STALL_MODEL, 0).With(SmmuFeatureField.STALL_MAX, 2));
+        table.SetEnabled(true);
+        Assert.True(table.TryHold(stream, new StallClient(new DeafClient(), null), out uint token));
+        Assert.False(table.TryRecordAgain(token));
+
+        table.EndRecording(token, isRecorded: false);
+        Assert.True(table.HasUnrecorded);
+        Assert.True(table.TryRecordAgain(token));
+        Assert.False(table.HasUnrecorded);
+        Assert.False(table.TryRecordAgain(token));
+
+        table.EndRecording(token, isRecorded: true);
+        Assert.False(table.TryRecordAgain(token));
+        table.Resume(stream, StallTable.TagOf(token), StallAnswer.Retry);
+        Assert.True(table.TryTakeAnswered(out var end));
+        Assert.Equal((token, StallAnswer.Retry), (end.Token, end.Answer));
+    }
+
     [Theory]
     [InlineData(0x1_0003u, 0x1_0004u, true)]
     [InlineData(0x1_0003u, 0x2_0003u, false)]   // One tag twice.

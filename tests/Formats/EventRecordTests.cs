@@ -292,6 +292,27 @@ public class EventRecordTests
     }
 
     [Fact]
+    public void EveryEventHasAnArchitectureNameFieldsAndAText()
+    {
+        var names = new HashSet<string>();
+        foreach (var type in Enum.GetValues<EventType>())
+        {
+            if (type == EventType.None) continue;
+            var record = new EventRecord((ulong)type | (0x12UL << 32), 0, 0, 0);
+            string name = Assert.IsType<string>(EventFields.NameOf(type));
+            Assert.Matches("^[CEF]_[A-Z_]+$", name);
+            Assert.True(names.Add(name), $"{name} is the name of two events.");
+            Assert.Contains(record.Fields, field => field.Name == nameof(EventFields.StreamID));
+            Assert.Contains(name, record.ToString(), StringComparison.Ordinal);
+            Assert.Contains("0x12", record.ToString(), StringComparison.Ordinal);
+        }
+
+        Assert.Equal(19, names.Count);
+        Assert.Null(EventFields.NameOf((EventType)0xff));
+        Assert.Empty(new EventRecord(0xff, 0, 0, 0).Fields);
+    }
+
+    [Fact]
     public void TextTellsWhatHappenedToWhomAndWhere()
     {
         Assert.Equal(

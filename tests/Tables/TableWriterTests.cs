@@ -1,4 +1,5 @@
 using Smmu.Fast.Formats;
+using Smmu.Fast.Memory;
 using Smmu.Fast.Tables;
 using Smmu.Fast.Tests.Streams;
 
@@ -143,6 +144,18 @@ public sealed class TableWriterTests : IDisposable
 
             scene.UseTable(scene.Machine.StreamTable, 8);
         }
+    }
+
+    [Fact]
+    public void APoolWithoutRoomForAFirstTableIsRefused()
+    {
+        using var memory = new GuestMemory();
+        using var small = new FramePool(memory.AddOwned(0x8000_0000, GuestMemory.PageBytes));
+        Assert.True(small.TryTake(FramePool.FrameLog2, out ulong frame));
+
+        Assert.Throws<InvalidOperationException>(() => new PageTable(small, new PageTableOptions()));
+        Assert.Throws<InvalidOperationException>(() => new ContextDescriptorTableWriter(small));
+        small.Return(frame);
     }
 
     [Fact]
