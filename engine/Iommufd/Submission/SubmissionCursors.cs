@@ -28,6 +28,9 @@ internal struct SubmissionSlot
     /// <summary>Commands of the batch that begins here.</summary>
     public int Count;
 
+    /// <summary>The command is a CMD_SYNC that tells of itself in its own slot: 0 in its first word.</summary>
+    public bool HasMessage;
+
     /// <summary>Place of the command among those of its submission.</summary>
     public int Index;
 }

@@ -138,6 +138,8 @@ internal sealed unsafe class SubmissionRing<TTarget, TSteps> : IDisposable
         for (int i = 0; i < count; i++)
         {
             long place = (first + i) & slotMask;
+            if (slots[place].HasMessage) AwaitMessage(place);
+            slots[place].HasMessage = syncStride != 0 && offset + i >= batch.Length;
             var command = offset + i < batch.Length ? batch[offset + i] : SyncAt(place);
             commands[place * 2] = command.Word0;
             commands[(place * 2) + 1] = command.Word1;
@@ -145,6 +147,21 @@ internal sealed unsafe class SubmissionRing<TTarget, TSteps> : IDisposable
             // With each command: those before it in its batch may have made room for others when it is refused.
             slots[place].Index = offset + i;
             owners[place] = producer;
+        }
+    }
+
+    // The consumer index passes a CMD_SYNC before its message is sent (IHI 0070, 4.7.3), so that a slot which is free may yet be
+    // written by the SMMU: the next command in it would be changed.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private void AwaitMessage(long place)
+    {
+        long deadline = 0;
+        for (int turns = 0; Volatile.Read(ref *(uint*)(commands + (place * 2))) != 0; turns++)
+        {
+            long now = TSteps.Now;
+            if (deadline == 0) deadline = timeoutTicks < 0 ? long.MaxValue : now + timeoutTicks;
+            if (now > deadline) return;   // It has met an abort, which GERROR tells.
+            TSteps.Pass(turns);
         }
     }
 
