@@ -1,10 +1,10 @@
 using Smmu.Fast.Iommufd;
-using Smmu.Fast.Tests.Repository;
+using Smmu.Fast.Tests.Iommufd;
 
-namespace Smmu.Fast.Tests.Iommufd;
+namespace Smmu.Fast.Tests.Repository;
 
 /// <summary>The example of engine/Iommufd/README.md, run; it stands there word by word.</summary>
-public class ReadmeExampleTests
+public class IommufdReadmeTests
 {
     [Fact]
     public void AVirtualMachineGetsAViommu()
