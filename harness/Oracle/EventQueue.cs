@@ -1,7 +1,8 @@
 namespace Smmu.Fast.Oracle;
 
 /// <summary>Delivery of event records to the Event queue in memory (IHI 0070, 3.5, 7.2 and 7.4).</summary>
-internal sealed class EventQueue(IOracleMemory memory, RegisterFile registers)
+internal sealed class EventQueue(
+    IOracleMemory memory, RegisterFile registers, InterruptSender interrupts, OracleChoices choices)
 {
     private const int EntryLog2 = 5;   // 32 bytes.
 
@@ -9,12 +10,20 @@ internal sealed class EventQueue(IOracleMemory memory, RegisterFile registers)
     private readonly List<OracleEvent> waiting = [];
 
     /// <summary>Delivers a record, keeps it if its transaction stalls, or loses it.</summary>
-    public void Record(in OracleEvent record)
+    /// <returns>True when it is delivered.</returns>
+    public bool Record(in OracleEvent record)
     {
         Flush();
-        if (waiting.Count == 0 && TryWrite(record)) return;
-        if (record.IsStall) waiting.Add(record);
-        else if (registers.IsEventQueueEnabled && IsFull() && !registers.IsEventOverflowPresent) registers.EventProducer ^= 0x8000_0000;
+        if (waiting.Count == 0 && TryWrite(record)) return true;
+        if (record.IsStall)
+        {
+            if (!choices.RetriesUnrecordedStalls) waiting.Add(record);
+            return false;
+        }
+
+        bool isOverflow = registers.IsEventQueueEnabled && !registers.IsActive(RegisterFile.EventQueueAbort) && IsFull();
+        if (isOverflow && !registers.IsEventOverflowPresent) registers.EventProducer ^= 0x8000_0000;
+        return false;
     }
 
     /// <summary>Delivers the records that wait, as far as there is room.</summary>
@@ -37,19 +46,19 @@ internal sealed class EventQueue(IOracleMemory memory, RegisterFile registers)
             || !memory.TryWrite(entry + 16, record.Word2) || !memory.TryWrite(entry + 24, record.Word3))
         {
             // 7.2.2, the synchronous form: PROD does not pass the entry.
-            registers.Activate(RegisterFile.EventQueueAbort);
+            interrupts.Raise(RegisterFile.EventQueueAbort);
             return false;
         }
 
         uint flags = registers.EventProducer & 0x8000_0000;
+        bool wasEmpty = Used() == 0;
         registers.EventProducer = flags | ((producer + 1) & RegisterFile.IndexMask(registers.EventQueueLog2));
+        if (wasEmpty) interrupts.Send(OracleInterrupt.EventQueue);
         return true;
     }
 
     // Indexes that do not fit together count as a full queue.
-    private bool IsFull()
-    {
-        uint used = (registers.EventProducer - registers.EventConsumer) & RegisterFile.IndexMask(registers.EventQueueLog2);
-        return used >= 1U << registers.EventQueueLog2;
-    }
+    private bool IsFull() => Used() >= 1U << registers.EventQueueLog2;
+
+    private uint Used() => (registers.EventProducer - registers.EventConsumer) & RegisterFile.IndexMask(registers.EventQueueLog2);
 }

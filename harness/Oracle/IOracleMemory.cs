@@ -11,6 +11,13 @@ public interface IOracleMemory
     /// <returns>False when the read is aborted.</returns>
     bool TryRead(ulong address, out ulong value);
 
+    /// <summary>Reads one word of a structure. Whoever models what caches still hold may answer with an older value.</summary>
+    /// <param name="address">Physical address, a multiple of 8.</param>
+    /// <param name="read">What it is read for.</param>
+    /// <param name="value">The word; 0 when the read is aborted.</param>
+    /// <returns>False when the read is aborted.</returns>
+    bool TryRead(ulong address, OracleRead read, out ulong value) => TryRead(address, out value);
+
     /// <summary>Writes one word.</summary>
     /// <param name="address">Physical address, a multiple of 8.</param>
     /// <param name="value">What the word becomes.</param>

@@ -102,6 +102,7 @@ internal sealed class StageTwo(IOracleMemory memory, OracleFeatures features, Or
                 to = from;
                 return null;
             },
+            Reads = new OracleRead(OracleStructure.StageTwoDescriptor, address) { Purpose = access.Class },
             Abort = fetch => TranslationFault.StageTwoAbort(access.Class, fetch),
             Fault = Fault,
         };
