@@ -1,0 +1,83 @@
+using Smmu.Fast.Device;
+using Smmu.Fast.Formats;
+using Smmu.Fast.Oracle;
+
+namespace Smmu.Fast.Comparison.Machine;
+
+internal sealed partial class MachineRunner
+{
+    private string? Translate(TranslateStep access)
+    {
+        if (access.Route == AccessRoute.Batch) return TranslateMany(access);
+        ulong address = access.Addresses[0];
+        bool waits = access.Route == AccessRoute.WaitingPort;
+        bool mayStall = waits && clients.MayStall(access.Stream, access.Substream);
+        var statistics = options.Coverage is null ? default : pair.Engine.GetStatistics();
+        var result = Ask(access, address);
+        string? difference = Judge(access, address, in result, mayStall, isOneOfMany: false);
+        options.Coverage?.OfCaches(statistics, pair.Engine.GetStatistics(), in result);
+        if (difference is not null || result.StallToken == 0) return difference;
+        options.Distribution.CountStall();
+        return clients.Hold(new StalledAccess(result.StallToken, access, address) { IsRecorded = pair.WasRecorded });
+    }
+
+    private string? TranslateMany(TranslateStep access)
+    {
+        ulong[] addresses = [.. access.Addresses];
+        var results = new TranslationResult[addresses.Length];
+        if (clients.PortOf(pair.Engine, access.Stream, access.Substream, waits: false) is { } port)
+        {
+            port.TranslateBatch(addresses, results, access.Kind);
+        }
+        else
+        {
+            return null;   // Every port has a stalled access.
+        }
+
+        bool isUncertain = false;
+        for (int i = 0; i < addresses.Length; i++)
+        {
+            if (Judge(access, addresses[i], in results[i], mayStall: false, isOneOfMany: true) is { } difference) return difference;
+            isUncertain |= last!.Verdict != Verdict.Exact;
+        }
+
+        // What one of them may have left undone, having known better, is known of all of them together only.
+        if (isUncertain || knowledge.IsAnythingCached && Memory.Changes.Count != 0) Memory.TakeFromEngine();
+        return null;
+    }
+
+    private TranslationResult Ask(TranslateStep access, ulong address)
+    {
+        var port = access.Route == AccessRoute.OneOff ? null
+            : clients.PortOf(pair.Engine, access.Stream, access.Substream, access.Route == AccessRoute.WaitingPort);
+        if (port is not null) return port.Translate(address, access.Kind);
+        SubstreamId? substream = access.Substream is { } value ? new SubstreamId(value) : null;
+        return pair.Engine.Translate(new StreamId(access.Stream), substream, address, access.Kind);
+    }
+
+    private string? Judge(TranslateStep access, ulong address, in TranslationResult result, bool mayStall, bool isOneOfMany)
+    {
+        var direction = (access.Kind & AccessKind.Atomic) switch
+        {
+            AccessKind.Read => OracleDirection.Read,
+            AccessKind.Write => OracleDirection.Write,
+            _ => OracleDirection.Atomic,
+        };
+        var marks = new OracleAccess(direction, (access.Kind & AccessKind.Privileged) != 0, (access.Kind & AccessKind.Instruction) != 0)
+        {
+            CannotStall = !mayStall,
+            StallTag = (ushort)result.StallToken,
+        };
+        last = judge!.Judge(pair, access, address, marks, in result, isOneOfMany);
+        options.Distribution.Count(last, judge.Accepted);
+        options.Coverage?.OfAccess(last, judge.Accepted);
+        if (options.Trace is not null)
+        {
+            Note($"engine: {last.Engine}");
+            Note(last.Verdict == Verdict.Exact ? "oracle: the same" : $"oracle: {last.Oracle} ({last.Verdict})");
+        }
+
+        return last.Difference is null ? null
+            : $"{last.Difference} differs\n  engine: {last.Engine}\n  oracle: {last.Oracle}\n  by way of: {string.Join("; ", last.Result.Steps)}";
+    }
+}
