@@ -355,7 +355,7 @@ internal sealed unsafe partial class RegisterFile
 
     private static GlobalErrors ImplementedErrors(SmmuFeatures features)
     {
-        var errors = GlobalErrors.CMDQ_ERR | GlobalErrors.EVENTQ_ABT_ERR;
+        var errors = GlobalErrors.CMDQ_ERR | GlobalErrors.EVENTQ_ABT_ERR | GlobalErrors.SFM_ERR;
         if (features.PRI) errors |= GlobalErrors.PRIQ_ABT_ERR;
         if (!features.MSI) return errors;
         errors |= GlobalErrors.MSI_CMDQ_ABT_ERR | GlobalErrors.MSI_EVENTQ_ABT_ERR | GlobalErrors.MSI_GERROR_ABT_ERR;

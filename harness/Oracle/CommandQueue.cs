@@ -24,7 +24,7 @@ internal sealed class CommandQueue(
     /// <summary>Consumes commands until the queue is empty or one of them is in error.</summary>
     public void Process()
     {
-        while (registers.IsCommandQueueEnabled && !registers.IsActive(RegisterFile.CommandQueueError) && Used() is uint used and not 0
+        while (registers.IsCommandQueueEnabled && !registers.IsStopped(RegisterFile.CommandQueueError) && Used() is uint used and not 0
             && used <= 1U << registers.CommandQueueLog2)
         {
             uint consumer = registers.CommandConsumer & RegisterFile.IndexMask(registers.CommandQueueLog2);

@@ -21,10 +21,23 @@ internal sealed class EventQueue(
             return false;
         }
 
-        bool isOverflow = registers.IsEventQueueEnabled && !registers.IsActive(RegisterFile.EventQueueAbort) && IsFull();
+        bool isOverflow = registers.IsEventQueueEnabled && !registers.IsStopped(RegisterFile.EventQueueAbort) && IsFull();
         if (isOverflow && !registers.IsEventOverflowPresent) registers.EventProducer ^= 0x8000_0000;
         return false;
     }
+
+    /// <summary>What would become of a record.</summary>
+    public OracleDelivery Preview(in OracleEvent record)
+    {
+        if (!registers.IsEventQueueEnabled || registers.IsStopped(RegisterFile.EventQueueAbort)) return OracleDelivery.Lost;
+        if (!IsFull() && memory.CanWrite(NextEntry())) return OracleDelivery.Recorded;
+        if (!IsFull()) return registers.IsActive(RegisterFile.EventQueueAbort) ? OracleDelivery.Lost : OracleDelivery.Aborted;
+        return record.IsStall || registers.IsEventOverflowPresent ? OracleDelivery.Lost : OracleDelivery.Overflowed;
+    }
+
+    /// <summary>Records that the queue would take now.</summary>
+    public int Room => !registers.IsEventQueueEnabled || registers.IsStopped(RegisterFile.EventQueueAbort) || IsFull()
+        ? 0 : (1 << registers.EventQueueLog2) - (int)Used();
 
     /// <summary>Delivers the records that wait, as far as there is room.</summary>
     public void Flush()
@@ -37,11 +50,10 @@ internal sealed class EventQueue(
 
     private bool TryWrite(in OracleEvent record)
     {
-        if (!registers.IsEventQueueEnabled || IsFull() || registers.IsActive(RegisterFile.EventQueueAbort)) return false;
+        if (!registers.IsEventQueueEnabled || IsFull() || registers.IsStopped(RegisterFile.EventQueueAbort)) return false;
 
         uint producer = registers.EventProducer & RegisterFile.IndexMask(registers.EventQueueLog2);
-        ulong index = producer & Bits.Below(registers.EventQueueLog2);
-        ulong entry = registers.EventQueueBase + (index << EntryLog2);
+        ulong entry = NextEntry();
         if (!memory.TryWrite(entry, record.Word0) || !memory.TryWrite(entry + 8, record.Word1)
             || !memory.TryWrite(entry + 16, record.Word2) || !memory.TryWrite(entry + 24, record.Word3))
         {
@@ -55,6 +67,12 @@ internal sealed class EventQueue(
         registers.EventProducer = flags | ((producer + 1) & RegisterFile.IndexMask(registers.EventQueueLog2));
         if (wasEmpty) interrupts.Send(OracleInterrupt.EventQueue);
         return true;
+    }
+
+    private ulong NextEntry()
+    {
+        ulong index = registers.EventProducer & Bits.Below(registers.EventQueueLog2);
+        return registers.EventQueueBase + (index << EntryLog2);
     }
 
     // Indexes that do not fit together count as a full queue.

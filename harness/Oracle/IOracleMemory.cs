@@ -24,6 +24,10 @@ public interface IOracleMemory
     /// <returns>False when the write is aborted; the word then keeps its value.</returns>
     bool TryWrite(ulong address, ulong value);
 
+    /// <summary>Says whether a write would arrive.</summary>
+    /// <param name="address">Physical address, a multiple of 8.</param>
+    bool CanWrite(ulong address) => true;
+
     /// <summary>Replaces one word if it still holds what was read: the update of a descriptor (IHI 0070, 3.13).</summary>
     /// <param name="address">Physical address, a multiple of 8.</param>
     /// <param name="expected">The word as it was read.</param>

@@ -11,11 +11,11 @@ internal sealed class InterruptSender(IOracleMemory memory, OracleFeatures featu
     /// <summary>Activates a global error, and sends its interrupt if it was inactive.</summary>
     public void Raise(int error)
     {
-        if (registers.IsActive(error)) return;
+        bool isNews = !registers.IsActive(error);
         registers.Activate(error);
 
         // 7.5.1: no interrupt for the failure of that interrupt.
-        if (error != RegisterFile.GlobalErrorMsiAbort) Send(OracleInterrupt.GlobalError);
+        if (isNews && error != RegisterFile.GlobalErrorMsiAbort) Send(OracleInterrupt.GlobalError);
     }
 
     /// <summary>Sends an interrupt that is configured in registers, if it is enabled there.</summary>

@@ -30,6 +30,9 @@ public readonly record struct OracleRead(OracleStructure Structure, ulong Input)
     /// <summary>On whose behalf stage 2 is asked.</summary>
     public OracleFaultClass Purpose { get; init; }
 
+    /// <summary>True when stage 2 is asked for the update of a stage 1 descriptor.</summary>
+    public bool IsForUpdate { get; init; }
+
     /// <summary>Level of a translation table descriptor, -1 to 3.</summary>
     public int Level { get; init; }
 

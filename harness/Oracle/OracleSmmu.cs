@@ -26,7 +26,7 @@ public sealed class OracleSmmu
         this.memory = memory;
         this.features = features;
         this.choices = choices ?? new OracleChoices();
-        registers = new RegisterFile(features);
+        registers = new RegisterFile(features, this.choices);
         interrupts = new InterruptSender(memory, features, registers);
         events = new EventQueue(memory, registers, interrupts, this.choices);
         commands = new CommandQueue(memory, features, registers, events, interrupts);
@@ -38,6 +38,10 @@ public sealed class OracleSmmu
 
     /// <summary>The interrupts sent so far, the oldest first (3.18.2).</summary>
     public IReadOnlyList<OracleInterrupt> Interrupts => interrupts.Sent;
+
+    /// <summary>Takes the errors that software made active by toggling GERRORN for errors that have happened, as an SMMU may at any
+    /// time (6.3.20).</summary>
+    public void TakeActiveErrors() => registers.TakeActiveErrors();
 
     /// <summary>Reads a whole register, of 32 or 64 bits (6.2).</summary>
     /// <param name="offset">Offset in bytes from page 0; the Event queue indexes are at 0x100A8 and 0x100AC, and at 0xA8 and 0xAC.</param>
@@ -104,6 +108,13 @@ public sealed class OracleSmmu
 
         return new TranslationProcedure(view, features, choices, registers, streamId, substreamId, address, access).Run();
     }
+
+    /// <summary>Records that the Event queue would take now: none while it is off, full or stopped by an abort (7.2.1).</summary>
+    public int EventRoom => events.Room;
+
+    /// <summary>Says what would become of the record of a transaction.</summary>
+    /// <param name="record">The record.</param>
+    public OracleDelivery Preview(OracleEvent record) => events.Preview(record);
 
     /// <summary>Delivers the record of a transaction, keeps it, or loses it, as the Event queue stands (7.2.1).</summary>
     /// <param name="record">The record.</param>

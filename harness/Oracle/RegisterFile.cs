@@ -1,7 +1,7 @@
 namespace Smmu.Fast.Oracle;
 
 /// <summary>The Non-secure registers that matter here, with their guards (IHI 0070, 6.2 and 6.3). Updates complete at once.</summary>
-internal sealed class RegisterFile(OracleFeatures features)
+internal sealed class RegisterFile(OracleFeatures features, OracleChoices choices)
 {
     /// <summary>GERROR.CMDQ_ERR.</summary>
     public const int CommandQueueError = 0;
@@ -21,6 +21,9 @@ internal sealed class RegisterFile(OracleFeatures features)
     private readonly InterruptRegisters globalErrorInterrupt = new(features, features.Msi, hasLastOnly: false);
     private readonly InterruptRegisters eventInterrupt = new(features, features.Msi, hasLastOnly: false);
     private readonly InterruptRegisters pageRequestInterrupt = new(features, features.Msi && features.Pri, hasLastOnly: features.Pri);
+
+    // Errors that have happened since they were acknowledged last.
+    private uint stops;
 
     // GBPA.SHCFG "use incoming" and nothing else: what a reset leaves.
     private uint gbpa = 0x1000;
@@ -100,9 +103,16 @@ internal sealed class RegisterFile(OracleFeatures features)
     /// <summary>True while a GERROR bit differs from its GERRORN bit.</summary>
     public bool IsActive(int error) => Bits.Bit(Gerror ^ gerrorAcknowledged, error);
 
+    /// <summary>True while an error keeps its queue from going on.</summary>
+    public bool IsStopped(int error) => choices.ToggledErrorsStopQueues ? IsActive(error) : Bits.Bit(stops, error);
+
+    /// <summary>Takes the errors that are active for errors that have happened.</summary>
+    public void TakeActiveErrors() => stops = Gerror ^ gerrorAcknowledged;
+
     /// <summary>Toggles a GERROR bit unless it is active (7.5).</summary>
     public void Activate(int error)
     {
+        stops |= 1U << error;
         if (!IsActive(error)) Gerror ^= 1U << error;
     }
 
@@ -157,6 +167,7 @@ internal sealed class RegisterFile(OracleFeatures features)
                 irqControl = (uint)value & (features.Pri ? 0b111U : 0b101U);
                 break;
             case 0x64:
+                stops &= ~(Gerror ^ gerrorAcknowledged) | (Gerror ^ ((uint)value & ImplementedErrors()));
                 gerrorAcknowledged = (uint)value & ImplementedErrors();
                 break;
             case 0x68 or 0x70 or 0x74 when !Bits.Bit(irqControl, 0):

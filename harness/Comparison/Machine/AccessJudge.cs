@@ -46,6 +46,16 @@ internal sealed class AccessJudge(MachineMemory memory, Knowledge knowledge)
     /// <summary>Changes what the Oracle answers: a checker that sees nothing is no checker.</summary>
     public Func<Answer, Answer>? Distort { get; init; }
 
+    /// <summary>True when nothing but an exact answer can be right.</summary>
+    public bool IsCertain(MachinePair pair, TranslateStep access, ulong address, OracleAccess marks)
+    {
+        if (!knowledge.IsAnythingCached) return true;
+        if (memory.Changes.Count != 0) return false;
+        hypothesis.Begin(access.Stream, access.Substream ?? 0, address, pair.E2H);
+        pair.Oracle.Evaluate(hypothesis, access.Stream, access.Substream, address, marks);
+        return !IsForeign(access.Stream);
+    }
+
     /// <summary>Judges an answer, and makes the Oracle go on from it.</summary>
     /// <param name="pair">Both SMMUs.</param>
     /// <param name="access">The access, with its first address.</param>
@@ -98,19 +108,27 @@ internal sealed class AccessJudge(MachineMemory memory, Knowledge knowledge)
         var (engine, oracle) = AnswersOf(asked, result);
         difference = AnswerComparison.Differs(knowledge.Features, asked.Access.Kind, in engine, in oracle);
         if (difference is null && result.Event is { } told && (byte)asked.Result.Event != (byte)told.Kind) difference = "event of the answer";
-        if (difference is null && !asked.IsOneOfMany) difference = DifferenceOfMemory();
+        if (difference is null && !asked.IsOneOfMany) difference = DifferenceOfDelivery(asked, result) ?? DifferenceOfMemory(asked);
         return result;
     }
 
-    private string? DifferenceOfMemory()
+    private static string? DifferenceOfDelivery(Question asked, OracleResult result)
+    {
+        var expected = result.Event is { } told ? asked.Pair.Oracle.Preview(told) : OracleDelivery.Lost;
+        return expected == asked.Delivery ? null : $"delivery of the record (engine {asked.Delivery}, oracle {expected})";
+    }
+
+    // Where the record or a message goes, another word stands by now: delivery compares those.
+    private string? DifferenceOfMemory(Question asked)
     {
         foreach (var (address, value) in hypothesis.Written)
         {
-            if (memory.Twin.OfEngine(address) != value) return Describe(address, value);
+            if (memory.Twin.OfEngine(address) != value && !asked.Pair.MayDeliverTo(address)) return Describe(address, value);
         }
 
         foreach (ulong address in hypothesis.Read)
         {
+            if (asked.Pair.MayDeliverTo(address)) continue;
             ulong value = hypothesis.Written.TryGetValue(address, out ulong written) ? written : memory.Get(address);
             if (memory.Twin.OfEngine(address) != value) return Describe(address, value);
         }
@@ -194,6 +212,8 @@ internal sealed class AccessJudge(MachineMemory memory, Knowledge knowledge)
         public readonly TranslationResult Result = result;
 
         public MachinePair Pair { get; } = pair;
+
+        public OracleDelivery Delivery { get; } = pair.DeliveryOfEngine();
 
         public TranslateStep Access { get; } = access;
 

@@ -62,20 +62,20 @@ internal sealed class CoverageKeys
         if (rule == "5.5 Fault" && result.Steps.Count > 1) rule = result.Steps[^2];
         var regime = accepted.Regime;
         ulong config = accepted.HasStream ? (accepted.StreamTableEntry[0] >> 1) & 7 : 8;
-        ulong rules = Add(CoverageKind.Rule, Fingerprint.Begin().With(rule).With((ulong)result.Outcome)
-            .With((ulong)(result.Event?.Kind ?? 0)).With(config).With((ulong)regime.World));
+        var ended = Fingerprint.Begin().With(rule).With((ulong)result.Outcome).With((ulong)(result.Event?.Kind ?? 0));
+        Add(CoverageKind.Rule, ended.With(config).With((ulong)regime.World));
         if (result.Event is { } told)
         {
             const ulong ClassStageAndAccess = (0b11UL << 40) | (1UL << 39) | (0b111UL << 33) | (1UL << 44);
             bool hasDetails = (byte)told.Kind >= 0x0b;
             Add(CoverageKind.Event, Fingerprint.Begin().With((ulong)told.Kind).With(hasDetails ? told.Word1 & ClassStageAndAccess : 0)
-                .With(told.IsStall ? 1UL : 0).With(config).With(Of(accepted.LeafOfStage1)).With(Of(accepted.LeafOfStage2)));
+                .With(told.IsStall ? 1UL : 0).With(config));
         }
 
         if (judgement.Engine.Outcome == AnswerOutcome.Success)
         {
-            Add(CoverageKind.Leaf, Fingerprint.Begin().With(config).With((ulong)regime.World).With(Of(accepted.LeafOfStage1))
-                .With(Of(accepted.LeafOfStage2)).With((ulong)judgement.Engine.Permissions).With((ulong)accepted.Written.Count));
+            Add(CoverageKind.Leaf, Fingerprint.Begin().With((ulong)regime.World).With(Of(accepted.LeafOfStage1)).With(Of(accepted.LeafOfStage2)));
+            Add(CoverageKind.Leaf, Fingerprint.Begin().With(config).With((ulong)judgement.Engine.Permissions).With((ulong)accepted.Written.Count));
             var attributes = judgement.Engine.Attributes;
             Add(CoverageKind.Attributes, Fingerprint.Begin().With(config).With((ulong)attributes.Type).With((ulong)attributes.Inner)
                 .With((ulong)attributes.Outer).With((ulong)attributes.Shareability));
@@ -83,7 +83,7 @@ internal sealed class CoverageKeys
 
         Add(CoverageKind.Caches, Fingerprint.Begin().With((ulong)judgement.Verdict).With((ulong)accepted.StaleKinds)
             .With((ulong)result.Outcome).With(config));
-        Follow(rules);
+        Follow(ended.Value);
     }
 
     /// <summary>Takes which caches answered an access.</summary>
@@ -103,7 +103,8 @@ internal sealed class CoverageKeys
             hash = hash.With(field.High - field.Low < 2 ? value : value == 0 ? 0UL : 1);
         }
 
-        Follow(Add(CoverageKind.Command, hash));
+        Add(CoverageKind.Command, hash);
+        Follow((ulong)command.Opcode);
     }
 
     /// <summary>Takes a register write.</summary>
@@ -111,7 +112,8 @@ internal sealed class CoverageKeys
     {
         ulong guards = pair.ReadOracle(RegisterOffset.CR0) & 0xf;
         ulong interrupts = pair.ReadOracle(RegisterOffset.IRQ_CTRL);
-        Follow(Add(CoverageKind.Register, Fingerprint.Begin().With(offset).With(guards).With(interrupts)));
+        Add(CoverageKind.Register, Fingerprint.Begin().With(offset).With(guards).With(interrupts));
+        Follow(Fingerprint.Begin().With(offset).Value);
     }
 
     /// <summary>Takes the state of the queues and of errors.</summary>
@@ -120,9 +122,10 @@ internal sealed class CoverageKeys
         ulong consumer = pair.ReadOracle(RegisterOffset.CMDQ_CONS);
         ulong producer = pair.ReadOracle(RegisterOffset.EVENTQ_PROD);
         ulong used = (pair.ReadOracle(RegisterOffset.CMDQ_PROD) ^ consumer) & 0xf_ffff;
-        Add(CoverageKind.State, Fingerprint.Begin().With(pair.ActiveErrors).With(consumer >> 24).With(used == 0 ? 0UL : 1)
-            .With(pair.EventRoom == 0 ? 0UL : 1).With((producer ^ pair.ReadOracle(RegisterOffset.EVENTQ_CONS)) >> 31)
-            .With(pair.ReadOracle(RegisterOffset.CR0) & 0xf));
+        ulong enables = pair.ReadOracle(RegisterOffset.CR0) & 0xf;
+        Add(CoverageKind.State, Fingerprint.Begin().With(pair.ActiveErrors).With(enables));
+        Add(CoverageKind.State, Fingerprint.Begin().With((consumer >> 24) & 3).With(used == 0 ? 0UL : 1)
+            .With(pair.EventRoom == 0 ? 0UL : 1).With((producer ^ pair.ReadOracle(RegisterOffset.EVENTQ_CONS)) >> 31).With(enables));
     }
 
     private static ulong Of(CachedEntry entry) =>

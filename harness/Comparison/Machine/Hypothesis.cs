@@ -11,7 +11,7 @@ internal sealed class Hypothesis(MachineMemory memory, Knowledge knowledge) : IO
 {
     private const int Words = 8;
     private readonly Dictionary<ulong, ulong> written = [];
-    private readonly Dictionary<(ulong Address, OracleStructure Structure, OracleFaultClass Purpose, ulong Input), ulong> seen = [];
+    private readonly Dictionary<(ulong Address, OracleRead What), ulong> seen = [];
     private readonly List<ulong> read = [];
     private readonly List<int> plan = [];
     private readonly List<int> options = [];
@@ -137,7 +137,7 @@ internal sealed class Hypothesis(MachineMemory memory, Knowledge knowledge) : IO
     /// <inheritdoc/>
     public bool TryWrite(ulong address, ulong value)
     {
-        if (!memory.IsWritable(address)) return false;
+        if (!memory.CanWrite(address)) return false;
         written[address] = value;
         return true;
     }
@@ -146,7 +146,7 @@ internal sealed class Hypothesis(MachineMemory memory, Knowledge knowledge) : IO
     public bool TryCompareExchange(ulong address, ulong expected, ulong desired, out ulong found)
     {
         found = expected;
-        if (!memory.IsWritable(address)) return false;
+        if (!memory.CanWrite(address)) return false;
         if (Now(address) != expected)
         {
             IsImpossible = true;   // The update finds another value, so nobody goes on with this one.
@@ -219,7 +219,7 @@ internal sealed class Hypothesis(MachineMemory memory, Knowledge knowledge) : IO
 
     private ulong OfDescriptor(ulong address, OracleRead what)
     {
-        var key = (address, what.Structure, what.Purpose, what.Input);
+        var key = (address, what);
         if (!seen.TryGetValue(key, out ulong value))
         {
             value = snapshot is { } time ? memory.At(address, time)

@@ -124,8 +124,8 @@ internal sealed class MachineClients(SmmuFeatures features) : IStallClient
                 continue;
             }
 
-            // What has no record yet may be retried at any time (7.2.1).
-            var access = stalled.Find(one => one.Token == token && !one.IsRecorded);
+            // What has no record yet may be retried at any time (7.2.1), also just before a command would end it.
+            var access = stalled.Concat(expected.Select(one => one.Access)).FirstOrDefault(one => one.Token == token && !one.IsRecorded);
             if (access is null || answer != StallAnswer.Retry)
             {
                 difference ??= FormattableString.Invariant($"stall 0x{token:x} ended with {answer} for no reason");
@@ -133,6 +133,7 @@ internal sealed class MachineClients(SmmuFeatures features) : IStallClient
             }
 
             stalled.Remove(access);
+            expected.RemoveAll(one => one.Access == access);
             retried.Add(access);
         }
 

@@ -50,7 +50,7 @@ internal sealed class MachineMemory : IOracleMemory, IDisposable
     public ulong Get(ulong address) => Twin.OfOracle(address);
 
     /// <summary>True where stores of the SMMU arrive.</summary>
-    public bool IsWritable(ulong address) => Twin.Contains(address, out int stretch) && !Stretches[stretch].IsReadOnly;
+    public bool CanWrite(ulong address) => Twin.Contains(address, out int stretch) && !Stretches[stretch].IsReadOnly;
 
     /// <summary>Takes note that an SMMU reads the word as part of a structure.</summary>
     public void Learn(ulong address) => known.Add(address);
@@ -109,7 +109,7 @@ internal sealed class MachineMemory : IOracleMemory, IDisposable
     /// <inheritdoc/>
     public bool TryWrite(ulong address, ulong value)
     {
-        if (!IsWritable(address)) return false;
+        if (!CanWrite(address)) return false;
         Note(address, value);
         return Twin.TryWrite(address, value);
     }
@@ -118,7 +118,7 @@ internal sealed class MachineMemory : IOracleMemory, IDisposable
     public bool TryCompareExchange(ulong address, ulong expected, ulong desired, out ulong seen)
     {
         seen = 0;
-        if (!IsWritable(address)) return false;
+        if (!CanWrite(address)) return false;
         seen = Get(address);
         return seen != expected || TryWrite(address, desired);
     }

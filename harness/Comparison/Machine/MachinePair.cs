@@ -68,16 +68,7 @@ internal sealed class MachinePair : IDisposable
     }
 
     /// <summary>Records that the Event queue would take now.</summary>
-    public int EventRoom
-    {
-        get
-        {
-            bool isOpen = (ReadOracle(RegisterOffset.CR0) & 0b100) != 0 && ((ActiveErrors >> 2) & 1) == 0;
-            int entries = 1 << EventLog2;
-            uint used = (uint)(ReadOracle(RegisterOffset.EVENTQ_PROD) - ReadOracle(RegisterOffset.EVENTQ_CONS)) & ((2u << EventLog2) - 1);
-            return isOpen ? Math.Max(0, entries - (int)used) : 0;
-        }
-    }
+    public int EventRoom => Oracle.EventRoom;
 
     /// <summary>Errors that differ from their acknowledgement.</summary>
     public uint ActiveErrors => (uint)(ReadOracle(RegisterOffset.GERROR) ^ ReadOracle(RegisterOffset.GERRORN));
@@ -125,6 +116,24 @@ internal sealed class MachinePair : IDisposable
             memory.Twin.OfEngine(address + 16), memory.Twin.OfEngine(address + 24));
     }
 
+    /// <summary>What the engine's Event queue shows of a record that the Oracle has not delivered.</summary>
+    public OracleDelivery DeliveryOfEngine()
+    {
+        uint changed = Engine.ReadRegister32(RegisterOffset.EVENTQ_PROD) ^ (uint)ReadOracle(RegisterOffset.EVENTQ_PROD);
+        if ((changed & IndexMask) != 0) return OracleDelivery.Recorded;
+        if (changed != 0) return OracleDelivery.Overflowed;
+        uint errors = Engine.ReadRegister32(RegisterOffset.GERROR) ^ (uint)ReadOracle(RegisterOffset.GERROR);
+        return errors != 0 ? OracleDelivery.Aborted : OracleDelivery.Lost;
+    }
+
+    /// <summary>True for words that records and messages are written to.</summary>
+    public bool MayDeliverTo(ulong address)
+    {
+        ulong queue = QueueBase(RegisterOffset.EVENTQ_BASE, EventLog2, 5);
+        return address - queue < 32UL << EventLog2
+            || address == (ReadOracle(RegisterOffset.EVENTQ_IRQ_CFG0) & ~7UL) || address == (ReadOracle(RegisterOffset.GERROR_IRQ_CFG0) & ~7UL);
+    }
+
     /// <summary>True when the record that was delivered last is in the queue.</summary>
     public bool WasRecorded { get; private set; }
 
@@ -135,9 +144,7 @@ internal sealed class MachinePair : IDisposable
     public void Follow(EventRecord? record)
     {
         memory.TakeFromEngine();
-        bool hasEffect = record is not null
-            || Engine.ReadRegister32(RegisterOffset.EVENTQ_PROD) != (uint)ReadOracle(RegisterOffset.EVENTQ_PROD)
-            || Engine.ReadRegister32(RegisterOffset.GERROR) != (uint)ReadOracle(RegisterOffset.GERROR);
+        bool hasEffect = DeliveryOfEngine() != OracleDelivery.Lost;
         var words = record ?? default;
         Deliver(hasEffect ? new OracleEvent(words.Word0, words.Word1, words.Word2, words.Word3) : null);
     }
@@ -204,6 +211,7 @@ internal sealed class MachinePair : IDisposable
         Engine.Dispose();
         Engine = NewEngine();
         Engine.Restore(state);
+        Oracle.TakeActiveErrors();   // The state has no other notion of an error than its two bits.
     }
 
     public void Dispose() => Engine.Dispose();
@@ -251,5 +259,9 @@ internal sealed class MachinePair : IDisposable
     }
 
     private OracleSmmu NewOracle() => new(
-        FeatureGenerator.ForOracle(features), memory, CaseRunner.Choices with { RetriesUnrecordedStalls = true });
+        FeatureGenerator.ForOracle(features), memory, CaseRunner.Choices with
+    {
+        RetriesUnrecordedStalls = true,
+        ToggledErrorsStopQueues = false,
+    });
 }

@@ -21,28 +21,26 @@ internal sealed partial class MachineRunner
         return clients.Hold(new StalledAccess(result.StallToken, access, address) { IsRecorded = pair.WasRecorded });
     }
 
+    // Where anything older may be known, what each of many accesses did cannot be told: then they are made one by one.
     private string? TranslateMany(TranslateStep access)
     {
-        ulong[] addresses = [.. access.Addresses];
-        var results = new TranslationResult[addresses.Length];
-        if (clients.PortOf(pair.Engine, access.Stream, access.Substream, waits: false) is { } port)
+        var marks = MarksOf(access);
+        var port = access.Addresses.All(address => judge!.IsCertain(pair, access, address, marks))
+            ? clients.PortOf(pair.Engine, access.Stream, access.Substream, waits: false) : null;
+        if (port is null)
         {
-            port.TranslateBatch(addresses, results, access.Kind);
-        }
-        else
-        {
-            return null;   // Every port has a stalled access.
+            return access.Addresses.Select(address => Translate(access with { Route = AccessRoute.Port, Addresses = [address] }))
+                .FirstOrDefault(difference => difference is not null);
         }
 
-        bool isUncertain = false;
+        ulong[] addresses = [.. access.Addresses];
+        var results = new TranslationResult[addresses.Length];
+        port.TranslateBatch(addresses, results, access.Kind);
         for (int i = 0; i < addresses.Length; i++)
         {
             if (Judge(access, addresses[i], in results[i], mayStall: false, isOneOfMany: true) is { } difference) return difference;
-            isUncertain |= last!.Verdict != Verdict.Exact;
         }
 
-        // What one of them may have left undone, having known better, is known of all of them together only.
-        if (isUncertain || knowledge.IsAnythingCached && Memory.Changes.Count != 0) Memory.TakeFromEngine();
         return null;
     }
 
@@ -57,17 +55,7 @@ internal sealed partial class MachineRunner
 
     private string? Judge(TranslateStep access, ulong address, in TranslationResult result, bool mayStall, bool isOneOfMany)
     {
-        var direction = (access.Kind & AccessKind.Atomic) switch
-        {
-            AccessKind.Read => OracleDirection.Read,
-            AccessKind.Write => OracleDirection.Write,
-            _ => OracleDirection.Atomic,
-        };
-        var marks = new OracleAccess(direction, (access.Kind & AccessKind.Privileged) != 0, (access.Kind & AccessKind.Instruction) != 0)
-        {
-            CannotStall = !mayStall,
-            StallTag = (ushort)result.StallToken,
-        };
+        var marks = MarksOf(access) with { CannotStall = !mayStall, StallTag = (ushort)result.StallToken };
         last = judge!.Judge(pair, access, address, marks, in result, isOneOfMany);
         options.Distribution.Count(last, judge.Accepted);
         options.Coverage?.OfAccess(last, judge.Accepted);
@@ -79,5 +67,19 @@ internal sealed partial class MachineRunner
 
         return last.Difference is null ? null
             : $"{last.Difference} differs\n  engine: {last.Engine}\n  oracle: {last.Oracle}\n  by way of: {string.Join("; ", last.Result.Steps)}";
+    }
+
+    private static OracleAccess MarksOf(TranslateStep access)
+    {
+        var direction = (access.Kind & AccessKind.Atomic) switch
+        {
+            AccessKind.Read => OracleDirection.Read,
+            AccessKind.Write => OracleDirection.Write,
+            _ => OracleDirection.Atomic,
+        };
+        return new OracleAccess(direction, (access.Kind & AccessKind.Privileged) != 0, (access.Kind & AccessKind.Instruction) != 0)
+        {
+            CannotStall = true,
+        };
     }
 }
