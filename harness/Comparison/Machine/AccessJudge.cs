@@ -108,7 +108,7 @@ internal sealed class AccessJudge(MachineMemory memory, Knowledge knowledge)
         var (engine, oracle) = AnswersOf(asked, result);
         difference = AnswerComparison.Differs(knowledge.Features, asked.Access.Kind, in engine, in oracle);
         if (difference is null && result.Event is { } told && (byte)asked.Result.Event != (byte)told.Kind) difference = "event of the answer";
-        if (difference is null && !asked.IsOneOfMany) difference = DifferenceOfDelivery(asked, result) ?? DifferenceOfMemory(asked);
+        if (difference is null && !asked.IsOneOfMany) difference = DifferenceOfDelivery(asked, result) ?? DifferenceOfMemory(asked, result);
         return result;
     }
 
@@ -119,7 +119,7 @@ internal sealed class AccessJudge(MachineMemory memory, Knowledge knowledge)
     }
 
     // Where the record or a message goes, another word stands by now: delivery compares those.
-    private string? DifferenceOfMemory(Question asked)
+    private string? DifferenceOfMemory(Question asked, OracleResult result)
     {
         foreach (var (address, value) in hypothesis.Written)
         {
@@ -133,7 +133,10 @@ internal sealed class AccessJudge(MachineMemory memory, Knowledge knowledge)
             if (memory.Twin.OfEngine(address) != value) return Describe(address, value);
         }
 
-        return null;
+        // Of an access that ends without a word it does not show how far it got, but for the flags that it has set.
+        bool isSilent = result.Outcome != OracleOutcome.Success && result.Event is null;
+        if (!isSilent || !knowledge.IsAnythingCached || memory.Changes.Count == 0) return null;
+        return memory.FirstDifference() is { } other && !hypothesis.Written.ContainsKey(other) ? Describe(other, memory.Get(other)) : null;
     }
 
     private string Describe(ulong address, ulong value) => FormattableString.Invariant(

@@ -65,8 +65,12 @@ internal sealed class MachineDistribution
     {
         TlbHits += (long)statistics.TlbHits;
         WalkCacheHits += (long)statistics.WalkCacheHits;
+    }
+
+    /// <summary>Ends a script.</summary>
+    public void End()
+    {
         if (Translated != translatedBefore) DeepScripts++;
-        translatedBefore = Translated;
     }
 
     public void Count(Judgement judgement, Hypothesis accepted)

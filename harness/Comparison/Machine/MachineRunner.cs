@@ -117,6 +117,7 @@ internal sealed partial class MachineRunner(MachineOptions options) : IDisposabl
     private void TearDown()
     {
         options.Distribution.Add(pair.Engine.GetStatistics());
+        options.Distribution.End();
         clients.CloseAll();
         pair.Dispose();
         Memory.Clear();

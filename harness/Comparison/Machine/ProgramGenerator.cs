@@ -28,6 +28,7 @@ internal sealed partial class ProgramGenerator
         this.random = random;
         scene = SceneGenerator.Next(random);
         mutations = new MutationGenerator(scene, random);
+        if (!Chance(4)) TellApart();
         features = Features();
         words = new Dictionary<ulong, ulong>(scene.Image.Words);
         client = scene.Clients[0];
@@ -103,6 +104,28 @@ internal sealed partial class ProgramGenerator
         for (int i = random.Next(12, 60); i > 0; i--) Act();
     }
 
+    // Tags of their own for what scenes leave under one, and something by which an answer for the one is none for the other.
+    private void TellApart()
+    {
+        ushort tag = (ushort)random.Next(100);
+        foreach (var place in scene.Image.Places.Where(place => place.Kind == PlaceKind.ContextDescriptor))
+        {
+            Set(place.Address, 0xffffUL << 48, (ulong)tag++ << 48);
+            if (Chance(2)) Set(place.Address + 24, 0xffff_ff00UL, (ulong)random.NextInt64(1L << 32));
+            if (Chance(6)) Set(place.Address, 1UL << 14, ulong.MaxValue);
+        }
+
+        if (!scene.Features.S2P) return;
+        foreach (ulong address in scene.StreamEntries.Values)
+        {
+            Set(address + 16, 0xffff, tag++);
+            if (Chance(6)) Set(address + 24, 1UL << random.Next(13, 20), ulong.MaxValue);
+        }
+
+        void Set(ulong address, ulong mask, ulong value) =>
+            scene.Image.Set(address, (scene.Image.Get(address) & ~mask) | (value & mask));
+    }
+
     private SmmuFeatures Features()
     {
         var chosen = scene.Features;
@@ -151,7 +174,8 @@ internal sealed partial class ProgramGenerator
     {
         client = scene.Clients[Chance(2) ? 0 : random.Next(scene.Clients.Count)];
         hot.Clear();
-        for (int i = 0; i < 4; i++) hot.Add(client.Addresses[random.Next(client.Addresses.Count)]);
+        for (int i = 0; i < 3; i++) hot.Add(client.Addresses[random.Next(client.Addresses.Count)]);
+        hot.Add(Chance(2) ? hot[0] ^ (1UL << random.Next(12, 24)) : client.Addresses[random.Next(client.Addresses.Count)]);
     }
 
     private void Act()
@@ -173,8 +197,11 @@ internal sealed partial class ProgramGenerator
             case < 88:
                 steps.Add(new ResumeStep(Chance(2), (ResumeAnswer)random.Next(3)));
                 break;
-            case < 91:
+            case < 90:
                 NewFocus();
+                break;
+            case < 92:
+                steps.Add(new PlainStep(PlainAction.Recover));
                 break;
             case < 98:
                 Registers();
