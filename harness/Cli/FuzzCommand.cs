@@ -16,6 +16,7 @@ internal static class FuzzCommand
     private const int MostThreads = 256;
     private const int MostFailures = 1_000;
     private const int DefaultFailures = 20;
+    private const int LineWidth = 90;   // Longer than any line, so that nothing of the one before is left.
 
     public static Command Create(Terminal terminal, MachineOptions machine)
     {
@@ -56,27 +57,24 @@ internal static class FuzzCommand
 
     private static int Run(Terminal terminal, FuzzOptions options, CancellationToken cancellation)
     {
-        var report = FuzzRun.Run(options with { Progress = status => ShowProgress(terminal, status) }, cancellation);
+        var shown = TimeSpan.Zero;
+        var report = FuzzRun.Run(options with { Progress = ShowProgress }, cancellation);
         if (terminal.IsInteractive) terminal.Output.WriteLine();
         Write(terminal, report, options.Folder);
         if (report.WasInterrupted) throw new OperationCanceledException(cancellation);
         return report.Status.Failures == 0 ? CommandLine.Agree : CommandLine.Differ;
-    }
 
-    // On a terminal one line that changes; elsewhere a line a minute.
-    private static void ShowProgress(Terminal terminal, FuzzStatus status)
-    {
-        string line = string.Create(
-            CultureInfo.InvariantCulture,
-            $"{status.Elapsed:hh\\:mm\\:ss}  {status.Cases:n0} cases  {status.Rate:n0}/s  {status.Keys:n0} keys  {status.Kept:n0} kept  {status.Failures:n0} failures");
-        if (terminal.IsInteractive)
+        // On a terminal one line that changes; elsewhere a line a minute.
+        void ShowProgress(FuzzStatus status)
         {
-            terminal.Output.Write("\r" + line.PadRight(90));
+            if (!terminal.IsInteractive && status.Elapsed - shown < TimeSpan.FromMinutes(1)) return;
+            shown = status.Elapsed;
+            string line = string.Create(
+                CultureInfo.InvariantCulture,
+                $"{status.Elapsed:hh\\:mm\\:ss}  {status.Cases:n0} cases  {status.Rate:n0}/s  {status.Keys:n0} keys  {status.Kept:n0} kept  {status.Failures:n0} failures");
+            if (!terminal.IsInteractive) terminal.Output.WriteLine(line);
+            else terminal.Output.Write("\r" + line.PadRight(LineWidth));
             terminal.Output.Flush();
-        }
-        else if ((int)status.Elapsed.TotalSeconds % 60 == 0)
-        {
-            terminal.Output.WriteLine(line);
         }
     }
 

@@ -15,8 +15,8 @@ internal static class RunCommand
             () =>
             {
                 var script = ScriptReader.ReadFile(parsed.GetValue(file)!);
-                Action<string>? trace = parsed.GetValue(quiet) ? null : Say;
-                using var runner = new MachineRunner(machine with { Trace = trace });
+                bool isQuiet = parsed.GetValue(quiet);
+                using var runner = new MachineRunner(machine with { Trace = Say });
                 var difference = runner.Run(script);
                 string? stray = difference is null ? runner.CompareEverything() : null;
                 if (difference is null && stray is null)
@@ -31,7 +31,7 @@ internal static class RunCommand
                 void Say(string line)
                 {
                     cancellation.ThrowIfCancellationRequested();
-                    terminal.Output.WriteLine(line);
+                    if (!isQuiet) terminal.Output.WriteLine(line);
                 }
             },
             cancellation));

@@ -69,7 +69,7 @@ internal static class FuzzRun
                     if (worker.Run(index) is { } failure)
                     {
                         bool isShown = Interlocked.Increment(ref failed) <= options.MaximumFailures;
-                        if (isShown) Report(worker.Shrink(failure, Name(index)));
+                        if (isShown) Report(worker.Shrink(failure, Name(index), cancellation));
                     }
 
                     Interlocked.Increment(ref done);

@@ -55,21 +55,24 @@ internal sealed class FuzzWorker : IDisposable
     }
 
     /// <summary>Makes a failure as small as it goes on failing.</summary>
-    public FuzzFailure Shrink(RawFailure failure, string name)
+    /// <param name="failure">The failure.</param>
+    /// <param name="name">Its name.</param>
+    /// <param name="cancellation">Ends it early, with what is the smallest by then.</param>
+    public FuzzFailure Shrink(RawFailure failure, string name, CancellationToken cancellation)
     {
         var script = failure.Script;
         string difference = failure.Difference;
         var text = new StringBuilder();
         if (failure.Scene is { } scene)
         {
-            var smallest = CaseShrinker.Shrink(scene, candidate => scenes.Run(candidate) is not null);
+            var smallest = CaseShrinker.Shrink(scene, candidate => !cancellation.IsCancellationRequested && scenes.Run(candidate) is not null);
             difference = scenes.Run(smallest) ?? difference;
             script = SceneScript.Of(smallest);
             text.Append("# This scene differs only where each client begins with empty caches; as a script it agrees.\n");
         }
         else if (quiet.Run(script) is not null)
         {
-            script = ScriptShrinker.Shrink(script, candidate => quiet.Run(candidate) is not null);
+            script = ScriptShrinker.Shrink(script, candidate => !cancellation.IsCancellationRequested && quiet.Run(candidate) is not null);
             difference = quiet.Run(script)?.ToString() ?? difference;
         }
         else

@@ -203,6 +203,7 @@ internal sealed class AccessJudge(MachineMemory memory, Knowledge knowledge)
 
     private void NoteUse()
     {
+        knowledge.LookUp();
         if (hypothesis.Read.Count == 0) return;
         var (regime, stage1, stage2) = Tags();
         knowledge.Use(in regime, stage1, stage2, hypothesis.LeafOfStage1.IsGlobal, memory.Now);

@@ -33,6 +33,33 @@ internal sealed class CommandMaker(Random random, SmmuFeatures features, Scene s
         return issued;
     }
 
+    /// <summary>The least that is due after a change of a leaf, in one of its forms.</summary>
+    /// <param name="leaf">The leaf.</param>
+    /// <param name="stream">A stream that uses it.</param>
+    /// <param name="address">An address that it maps.</param>
+    public IReadOnlyList<Command> ExactInvalidationOf(SceneLeaf leaf, uint stream, ulong address)
+    {
+        var vmid = VmidOf(stream);
+        ulong page = address & ~0xfffUL;
+        if (leaf.IsStage2)
+        {
+            var issued = new List<Command> { Command.TlbiS2Ipa(vmid, page & ((1UL << 52) - 1), random.Next(2) == 0) };
+            if (features.S1P) issued.Add(random.Next(2) == 0 ? Command.TlbiNhAll(vmid) : Command.TlbiNhVaa(vmid, 0, false, new InvalidationRange(1, 31, 31, 0)));
+            return issued;
+        }
+
+        bool isEl2 = features.Hyp && (words.GetValueOrDefault(scene.StreamEntries[stream] + 8) >> 30 & 3) == 2;
+        var asid = AsidOf(scene.Image.Places.Find(place => place.Kind == PlaceKind.ContextDescriptor).Address);
+        bool isLeaf = random.Next(2) == 0;
+        return random.Next(4) switch
+        {
+            0 => [isEl2 ? Command.TlbiEl2Vaa(page, isLeaf) : Command.TlbiNhVaa(vmid, page, isLeaf)],
+            1 => [isEl2 ? Command.TlbiEl2Asid(asid) : Command.TlbiNhAsid(vmid, asid)],
+            2 => [isEl2 ? Command.TlbiEl2All() : Command.TlbiNhAll(vmid)],
+            _ => [isEl2 ? Command.TlbiEl2Va(asid, page, isLeaf) : Command.TlbiNhVa(vmid, asid, page, isLeaf)],
+        };
+    }
+
     /// <summary>A CMD_SYNC that signals its completion somehow.</summary>
     public Command Sync(ulong address) => random.Next(5) switch
     {
@@ -168,6 +195,8 @@ internal sealed class CommandMaker(Random random, SmmuFeatures features, Scene s
     {
         var contexts = scene.Image.Places.Where(place => place.Kind == PlaceKind.ContextDescriptor).ToList();
         if (contexts.Count == 0) return new Asid((ushort)random.Next(4));
-        return new Asid((ushort)(words.GetValueOrDefault(contexts[random.Next(contexts.Count)].Address) >> 48));
+        return AsidOf(contexts[random.Next(contexts.Count)].Address);
     }
+
+    private Asid AsidOf(ulong context) => new((ushort)(words.GetValueOrDefault(context) >> 48));
 }

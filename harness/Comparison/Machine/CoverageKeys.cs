@@ -100,7 +100,7 @@ internal sealed class CoverageKeys
         foreach (var field in command.Fields)
         {
             ulong value = field.Get(words);
-            hash = hash.With(field.High - field.Low < 2 ? value : value == 0 ? 0UL : 1);
+            if (field.High - field.Low < 3) hash = hash.With(value);
         }
 
         Add(CoverageKind.Command, hash);
@@ -110,6 +110,7 @@ internal sealed class CoverageKeys
     /// <summary>Takes a register write.</summary>
     public void OfRegister(uint offset, MachinePair pair)
     {
+        if (!ScriptNames.IsRegister(offset)) offset = 0;
         ulong guards = pair.ReadOracle(RegisterOffset.CR0) & 0xf;
         ulong interrupts = pair.ReadOracle(RegisterOffset.IRQ_CTRL);
         Add(CoverageKind.Register, Fingerprint.Begin().With(offset).With(guards).With(interrupts));

@@ -13,6 +13,7 @@ internal sealed class Knowledge
     private readonly List<Invalidation> complete = [];
     private readonly Dictionary<(Regime Tag, bool IsStage2), Dictionary<ulong, int>> uses = [];
     private int changeOfTables;
+    private bool hasLookedUp;
 
     /// <summary>What the SMMU can do.</summary>
     public SmmuFeatures Features { get; set; } = SmmuFeatures.Default;
@@ -27,7 +28,11 @@ internal sealed class Knowledge
         complete.Clear();
         uses.Clear();
         changeOfTables = 0;
+        hasLookedUp = false;
     }
+
+    /// <summary>Takes note that configuration may be cached from now on.</summary>
+    public void LookUp() => hasLookedUp = true;
 
     /// <summary>Takes note of a consumed command.</summary>
     public void Consume(Command command, int batch, int time, int ignoredVmidBits, bool e2h)
@@ -45,7 +50,10 @@ internal sealed class Knowledge
     }
 
     /// <summary>Takes note that registers now lead to other structures: cached ones may still be in use.</summary>
-    public void ChangeTables(int time) => changeOfTables = time;
+    public void ChangeTables(int time)
+    {
+        if (hasLookedUp) changeOfTables = time;
+    }
 
     /// <summary>True while configuration that other registers led to may be cached.</summary>
     public bool HasOtherTables(uint stream) => IsAnythingCached && changeOfTables != 0

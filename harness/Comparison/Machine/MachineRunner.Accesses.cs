@@ -61,13 +61,21 @@ internal sealed partial class MachineRunner
         options.Coverage?.OfAccess(last, judge.Accepted);
         if (options.Trace is not null)
         {
-            Note($"engine: {last.Engine}");
-            Note(last.Verdict == Verdict.Exact ? "oracle: the same" : $"oracle: {last.Oracle} ({last.Verdict})");
+            Note($"engine: {AnswerText.Of(last.Engine)}");
+            Note(last.Verdict == Verdict.Exact ? "oracle: the same" : $"oracle: {AnswerText.Of(last.Oracle)} ({Explain(last.Verdict)})");
         }
 
         return last.Difference is null ? null
-            : $"{last.Difference} differs\n  engine: {last.Engine}\n  oracle: {last.Oracle}\n  by way of: {string.Join("; ", last.Result.Steps)}";
+            : $"{last.Difference} differs\n  engine: {AnswerText.Of(last.Engine)}\n  oracle: {AnswerText.Of(last.Oracle)}\n  by way of: {string.Join("; ", last.Result.Steps)}";
     }
+
+    private static string Explain(Verdict verdict) => verdict switch
+    {
+        Verdict.Stale => "from what may still be cached",
+        Verdict.Foreign => "others under the same tags may be cached: any answer will do",
+        Verdict.Unsettled => "too many things may be cached: any answer will do",
+        _ => "wrong",
+    };
 
     private static OracleAccess MarksOf(TranslateStep access)
     {

@@ -72,7 +72,7 @@ internal sealed partial class MachineRunner(MachineOptions options) : IDisposabl
 
             return Memory.FirstDifference() is null ? null : new MachineDifference(index, null, "at the end " + pair.CompareMemory());
         }
-        catch (Exception exception) when (exception is not OutOfMemoryException)
+        catch (Exception exception) when (exception is not (OutOfMemoryException or OperationCanceledException))
         {
             SayNotes();
             return new MachineDifference(index, step, $"an exception: {exception.GetType().Name}: {exception.Message}\n{exception.StackTrace}");

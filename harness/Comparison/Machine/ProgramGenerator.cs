@@ -182,8 +182,11 @@ internal sealed partial class ProgramGenerator
     {
         switch (random.Next(100))
         {
-            case < 52:
+            case < 50:
                 Accesses();
+                break;
+            case < 58 when scene.Leaves.Count != 0:
+                Remap();
                 break;
             case < 70:
                 Edit();

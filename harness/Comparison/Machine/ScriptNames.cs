@@ -56,6 +56,9 @@ internal static class ScriptNames
     /// <summary>Registers of 64 bits, by offset.</summary>
     public static bool IsWide(uint offset) => Wide.Contains(offset);
 
+    /// <summary>True where there is a register.</summary>
+    public static bool IsRegister(uint offset) => RegisterNames.ContainsKey(offset);
+
     public static string OfRegister(uint offset) => RegisterNames.TryGetValue(offset, out string? name)
         ? name : string.Create(CultureInfo.InvariantCulture, $"0x{offset:x}");
 
