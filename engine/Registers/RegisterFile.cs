@@ -374,7 +374,7 @@ internal sealed unsafe partial class RegisterFile
 
     private static GlobalErrors ImplementedErrors(SmmuFeatures features)
     {
-        var errors = GlobalErrors.CMDQ_ERR | GlobalErrors.EVENTQ_ABT_ERR;
+        var errors = GlobalErrors.CMDQ_ERR | GlobalErrors.EVENTQ_ABT_ERR | GlobalErrors.SFM_ERR;
         if (features.PRI) errors |= GlobalErrors.PRIQ_ABT_ERR;
         if (features.ECMDQ) errors |= GlobalErrors.CMDQP_ERR;
         if (!features.MSI) return errors;

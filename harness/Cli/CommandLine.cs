@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Smmu.Fast.Comparison.Machine;
 using Smmu.Fast.Qemu;
 using Smmu.Fast.Scenarios.Recordings;
 
@@ -21,17 +22,22 @@ public sealed class CommandLine(IReplayTargetSource source, Terminal terminal)
     /// <summary>The user ended the run, as shells number it: 128 + SIGINT.</summary>
     public const int Interrupted = 130;
 
+    /// <summary>What scripts are run with, for tests of the checkers.</summary>
+    internal MachineOptions Machine { get; init; } = new();
+
     /// <summary>Runs one command.</summary>
     /// <param name="arguments">The arguments behind the program's name.</param>
     /// <returns>The exit code.</returns>
     public async Task<int> RunAsync(IReadOnlyList<string> arguments)
     {
-        var root = new RootCommand("Replays recordings of SMMUv3 drivers, explains translations, compares with QEMU.")
+        var root = new RootCommand("Replays recordings of SMMUv3 drivers, explains translations, compares with QEMU and with an Oracle.")
         {
             ReplayCommand.Create(source, terminal),
             ExplainCommand.Create(source, terminal),
             InfoCommand.Create(source, terminal),
             DiffQemuCommand.Create(terminal),
+            RunCommand.Create(terminal, Machine),
+            FuzzCommand.Create(terminal, Machine),
         };
         try
         {
@@ -51,6 +57,10 @@ public sealed class CommandLine(IReplayTargetSource source, Terminal terminal)
             return Interrupted;
         }
         catch (RecordingException exception)
+        {
+            return Refuse(exception.Message);
+        }
+        catch (ScriptException exception)
         {
             return Refuse(exception.Message);
         }

@@ -10,7 +10,6 @@ internal sealed class CaseRunner(Distribution distribution) : IDisposable
 {
     private const uint TableEnabled = 1;
     private const uint QueuesEnabled = 0b1100;
-    private const int SmallestOutputBits = 32;
     private readonly TwinMemory memory = new();
 
     /// <summary>What the engine chose where the architecture leaves it open: see README.md.</summary>
@@ -123,7 +122,7 @@ internal sealed class CaseRunner(Distribution distribution) : IDisposable
         if (DistortsMemory && memory.Written.Count != 0) memory.SpoilOracle(memory.Written[0]);
         distribution.Add(in engine, runs);
 
-        string? difference = Differs(runs, access, in engine, in oracle);
+        string? difference = AnswerComparison.Differs(runs.Scene.Features, access.Kind, in engine, in oracle);
         if (difference is null && raw.Event is { } told && (byte)result.Event != (byte)told.Kind) difference = "event of the answer";
         ulong wrong = memory.Written.FirstOrDefault(address => memory.OfEngine(address) != memory.OfOracle(address));
         if (difference is null && wrong != 0)
@@ -133,27 +132,6 @@ internal sealed class CaseRunner(Distribution distribution) : IDisposable
 
         return difference is null
             ? null : $"{difference} differs: {access}\n  engine: {engine}\n  oracle: {oracle}\n  by way of: {string.Join("; ", raw.Steps)}";
-    }
-
-    private static string? Differs(OracleCase runs, AccessStep access, in Answer engine, in Answer oracle)
-    {
-        if (engine.Outcome != oracle.Outcome) return "outcome";
-        if (engine.Record != oracle.Record) return "record";
-        if (engine.Address != oracle.Address) return "address";
-        if (engine.Attributes != oracle.Attributes) return "attributes";
-
-        // Of a leaf larger than the output size the engine answers for the part that has outputs.
-        bool isPart = oracle.LeafSizeLog2 is > SmallestOutputBits and < OracleResult.NoLeaf && engine.LeafSizeLog2 is >= SmallestOutputBits
-            && engine.LeafSizeLog2 < oracle.LeafSizeLog2;
-        if (engine.LeafSizeLog2 != oracle.LeafSizeLog2 && !isPart) return "leaf size";
-
-        // To the engine a writable-clean page is writable once a write has made it dirty.
-        const AccessPermissions Writes = AccessPermissions.UnprivilegedWrite | AccessPermissions.PrivilegedWrite;
-        bool mayBeClean = runs.Scene.Features.HTTU >= 2 && (access.Kind & AccessKind.Write) == 0;
-        var uncertain = mayBeClean ? Writes : AccessPermissions.None;
-        bool agrees = (engine.Permissions & ~uncertain) == (oracle.Permissions & ~uncertain)
-            && (engine.Permissions & ~oracle.Permissions) == 0;
-        return agrees ? null : "permissions";
     }
 
     // The effective overrides of a stream that translates or passes, by bit numbers of the STE (IHI 0070, 5.2).

@@ -56,6 +56,7 @@ internal sealed partial class SceneGenerator
         intermediate = new Intermediate(stages, space, random, forced, mostBits);
         if (leastInputBits != 0) intermediate.NameOf(CaseImage.Window.Base, 8);
         stages.FillStage2(space, forced);
+        scene.Leaves.AddRange(space.Leaves.Select(leaf => new SceneLeaf(leaf.Input, leaf.SizeLog2, leaf.Descriptor, IsStage2: true)));
         scene.Notes.Add($"stage 2: {shape}");
 
         bool hasAccessFlag = features.HTTU != 0 && Chance(2);
@@ -223,6 +224,7 @@ internal sealed partial class SceneGenerator
         stages.FillStage1(space, intermediate?.Space, found);
         ulong sign = isUpper ? ulong.MaxValue << shape.InputBits : 0;
         addresses.AddRange(found.Select(address => address | sign));
+        scene.Leaves.AddRange(space.Leaves.Select(leaf => new SceneLeaf(leaf.Input | sign, leaf.SizeLog2, leaf.Descriptor, IsStage2: false)));
         scene.Notes.Add($"TTB{(isUpper ? 1 : 0)}: {shape}");
         ulong code = shape.GranuleLog2 switch { 12 => isUpper ? 2UL : 0, 14 => isUpper ? 1UL : 2, _ => isUpper ? 3UL : 1 };
         return isUpper

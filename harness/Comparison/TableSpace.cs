@@ -48,7 +48,7 @@ internal sealed record TableShape(
 }
 
 /// <summary>A leaf that was mapped.</summary>
-internal readonly record struct MappedLeaf(ulong Input, int Level, ulong Output, int SizeLog2);
+internal readonly record struct MappedLeaf(ulong Input, int Level, ulong Output, int SizeLog2, ulong Descriptor);
 
 /// <summary>Memory for a table: its address as the tables name it, and the physical one.</summary>
 internal readonly record struct TableMemory(ulong Named, ulong Physical);
@@ -101,7 +101,7 @@ internal sealed class TableSpace
                 slots[place] = null;
                 ulong aligned = output & ~((1UL << shift) - 1);
                 Store(place, attributes | AddressBits(aligned) | (level == 3 ? 0b11UL : 0b01UL), at, isTable: false);
-                Leaves.Add(new MappedLeaf(input & ~((1UL << shift) - 1), level, aligned, shift));
+                Leaves.Add(new MappedLeaf(input & ~((1UL << shift) - 1), level, aligned, shift, place));
                 return true;
             }
 

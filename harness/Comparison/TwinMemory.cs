@@ -12,13 +12,17 @@ internal readonly record struct Stretch(ulong Base, ulong Size, bool IsReadOnly)
 /// <summary>One physical memory twice: once for the engine, once for the Oracle, which also says where it wrote.</summary>
 internal sealed unsafe class TwinMemory : IOracleMemory, IDisposable
 {
+    private readonly IReadOnlyList<Stretch> stretches;
     private readonly GuestRegion[] regions;
     private readonly ulong[][] words;
 
-    public TwinMemory()
+    /// <summary>Makes a memory that is zero.</summary>
+    /// <param name="stretches">Where it is; null for <see cref="Stretches"/>.</param>
+    public TwinMemory(IReadOnlyList<Stretch>? stretches = null)
     {
-        regions = [.. Stretches.Select(stretch => Engine.AddOwned(stretch.Base, stretch.Size, stretch.IsReadOnly))];
-        words = [.. Stretches.Select(stretch => new ulong[stretch.Size / sizeof(ulong)])];
+        this.stretches = stretches ?? Stretches;
+        regions = [.. this.stretches.Select(stretch => Engine.AddOwned(stretch.Base, stretch.Size, stretch.IsReadOnly))];
+        words = [.. this.stretches.Select(stretch => new ulong[stretch.Size / sizeof(ulong)])];
     }
 
     /// <summary>Where memory is: below 2^32 for any output size; below 2^44 and 2^52; and some that is read-only.</summary>
@@ -45,6 +49,17 @@ internal sealed unsafe class TwinMemory : IOracleMemory, IDisposable
         EngineWord(stretch, index) = value;
     }
 
+    /// <summary>Stores a word in the engine's copy alone.</summary>
+    public void SetEngine(ulong address, ulong value)
+    {
+        if (Find(address, out int stretch, out long index)) EngineWord(stretch, index) = value;
+    }
+
+    /// <summary>True where there is memory.</summary>
+    /// <param name="address">Physical address.</param>
+    /// <param name="stretch">The stretch that it lies in.</param>
+    public bool Contains(ulong address, out int stretch) => Find(address, out stretch, out _);
+
     /// <summary>Changes a word of the Oracle's copy alone.</summary>
     public void SpoilOracle(ulong address)
     {
@@ -65,7 +80,7 @@ internal sealed unsafe class TwinMemory : IOracleMemory, IDisposable
         {
             int count = (int)(used[i] / sizeof(ulong));
             int same = words[i].AsSpan(0, count).CommonPrefixLength(new ReadOnlySpan<ulong>(regions[i].HostPointer, count));
-            if (same != count) return Stretches[i].Base + ((ulong)same * sizeof(ulong));
+            if (same != count) return stretches[i].Base + ((ulong)same * sizeof(ulong));
         }
 
         return null;
@@ -95,7 +110,7 @@ internal sealed unsafe class TwinMemory : IOracleMemory, IDisposable
     /// <inheritdoc/>
     public bool TryWrite(ulong address, ulong value)
     {
-        if (!Find(address, out int stretch, out long index) || Stretches[stretch].IsReadOnly) return false;
+        if (!Find(address, out int stretch, out long index) || stretches[stretch].IsReadOnly) return false;
         words[stretch][index] = value;
         Written.Add(address);
         return true;
@@ -105,7 +120,7 @@ internal sealed unsafe class TwinMemory : IOracleMemory, IDisposable
     public bool TryCompareExchange(ulong address, ulong expected, ulong desired, out ulong seen)
     {
         seen = 0;
-        if (!Find(address, out int stretch, out long index) || Stretches[stretch].IsReadOnly) return false;
+        if (!Find(address, out int stretch, out long index) || stretches[stretch].IsReadOnly) return false;
         seen = words[stretch][index];
         return seen != expected || TryWrite(address, desired);
     }
@@ -113,13 +128,13 @@ internal sealed unsafe class TwinMemory : IOracleMemory, IDisposable
     /// <inheritdoc/>
     public void Dispose() => Engine.Dispose();
 
-    private static bool Find(ulong address, out int stretch, out long index)
+    private bool Find(ulong address, out int stretch, out long index)
     {
-        for (stretch = 0; stretch < Stretches.Count; stretch++)
+        for (stretch = 0; stretch < stretches.Count; stretch++)
         {
-            ulong offset = address - Stretches[stretch].Base;
+            ulong offset = address - stretches[stretch].Base;
             index = (long)(offset / sizeof(ulong));
-            if (offset < Stretches[stretch].Size) return true;
+            if (offset < stretches[stretch].Size) return true;
         }
 
         index = 0;

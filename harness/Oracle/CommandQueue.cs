@@ -10,7 +10,8 @@ public readonly record struct OracleCommand(ulong Word0, ulong Word1)
 }
 
 /// <summary>Consumption of the Command queue (IHI 0070, 4.1, 4.7.3 and 7.1). Nothing is cached, so most commands only count.</summary>
-internal sealed class CommandQueue(IOracleMemory memory, OracleFeatures features, RegisterFile registers, EventQueue events)
+internal sealed class CommandQueue(
+    IOracleMemory memory, OracleFeatures features, RegisterFile registers, EventQueue events, InterruptSender interrupts)
 {
     private const int EntryLog2 = 4;   // 16 bytes.
     private const uint IllegalCommand = 1;   // CERROR_ILL.
@@ -23,7 +24,7 @@ internal sealed class CommandQueue(IOracleMemory memory, OracleFeatures features
     /// <summary>Consumes commands until the queue is empty or one of them is in error.</summary>
     public void Process()
     {
-        while (registers.IsCommandQueueEnabled && !registers.IsActive(RegisterFile.CommandQueueError) && Used() is uint used and not 0
+        while (registers.IsCommandQueueEnabled && !registers.IsStopped(RegisterFile.CommandQueueError) && Used() is uint used and not 0
             && used <= 1U << registers.CommandQueueLog2)
         {
             uint consumer = registers.CommandConsumer & RegisterFile.IndexMask(registers.CommandQueueLog2);
@@ -44,39 +45,30 @@ internal sealed class CommandQueue(IOracleMemory memory, OracleFeatures features
 
             // 4.7.3: CONS has passed the command before its MSI is sent.
             uint error = registers.CommandConsumer & 0x7F00_0000;
+            bool wasFull = used == 1U << registers.CommandQueueLog2;
             registers.CommandConsumer = error | ((consumer + 1) & RegisterFile.IndexMask(registers.CommandQueueLog2));
             consumed.Add(command);
             Execute(command);
+            if (wasFull) interrupts.WakeUp();   // 4.1.2.
         }
     }
 
     private void Execute(OracleCommand command)
     {
         if (command.Opcode == CommandRules.StallTerm) events.Drop((uint)Bits.Field(command.Word0, 63, 32));
-        if (command.Opcode == CommandRules.Sync && Bits.Field(command.Word0, 13, 12) == 0b01) SendMessage(command);
-    }
+        if (command.Opcode != CommandRules.Sync) return;
 
-    // 4.7.3: the zero test looks at the whole field, the address is then cut to the OAS.
-    private void SendMessage(OracleCommand command)
-    {
-        ulong address = Bits.Field(command.Word1, 55, 2) << 2;
-        if (!features.Msi || address == 0) return;
-        address &= Bits.Below(features.OutputBits);
-
-        int low = address % 8 == 0 ? 0 : 32;
-        ulong word = Bits.AlignDown(address, 3);
-        ulong data = Bits.Field(command.Word0, 63, 32) << low;
-        if (!memory.TryRead(word, out ulong before) || !memory.TryWrite(word, (before & ~(0xFFFF_FFFFUL << low)) | data))
-        {
-            registers.Activate(RegisterFile.CommandMsiAbort);
-        }
+        // 4.7.3, CS: 0b01 sends an interrupt, 0b10 an event.
+        ulong signal = Bits.Field(command.Word0, 13, 12);
+        if (signal == 0b01) interrupts.SendSync(Bits.Field(command.Word1, 55, 2) << 2, (uint)Bits.Field(command.Word0, 63, 32));
+        if (signal == 0b10) interrupts.WakeUp();
     }
 
     // 7.1: the reason is there before the error shows.
     private void Stop(uint consumer, uint reason)
     {
         registers.CommandConsumer = (reason << 24) | consumer;
-        registers.Activate(RegisterFile.CommandQueueError);
+        interrupts.Raise(RegisterFile.CommandQueueError);
     }
 
     // Indexes that do not fit together give more than the queue holds, and nothing is consumed then.

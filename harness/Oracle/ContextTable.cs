@@ -20,7 +20,7 @@ internal sealed class ContextTable(
         fault = ToPhysical(address, out ulong physicalAddress);
         if (fault is not null) return fault;
 
-        var read = Structure.Read(memory, physicalAddress);
+        var read = Structure.Read(memory, physicalAddress, new OracleRead(OracleStructure.ContextDescriptor, index));
         if (read is null) return FetchFault(physicalAddress);
         descriptor = read;
         return null;
@@ -50,7 +50,8 @@ internal sealed class ContextTable(
         ulong entry = Bits.AlignDown(address, tableLog2) + ((ulong)(index >> leafLog2) << DescriptorLog2);
         var fault = ToPhysical(entry, out ulong physicalAddress);
         if (fault is not null) return fault;
-        if (!memory.TryRead(physicalAddress, out ulong pointer)) return FetchFault(physicalAddress);
+        var read = new OracleRead(OracleStructure.Level1ContextDescriptor, index);
+        if (!memory.TryRead(physicalAddress, read, out ulong pointer)) return FetchFault(physicalAddress);
 
         // 7.3.9: V 0, or an L2Ptr out of range; two stages leave the range to stage 2, unless chosen otherwise.
         ulong table = Bits.AlignDown(Bits.Field(pointer, 55, 12) << 12, leafLog2 + EntryLog2);

@@ -1,7 +1,8 @@
 namespace Smmu.Fast.Oracle;
 
 /// <summary>Delivery of event records to the Event queue in memory (IHI 0070, 3.5, 7.2 and 7.4).</summary>
-internal sealed class EventQueue(IOracleMemory memory, RegisterFile registers)
+internal sealed class EventQueue(
+    IOracleMemory memory, RegisterFile registers, InterruptSender interrupts, OracleChoices choices)
 {
     private const int EntryLog2 = 5;   // 32 bytes.
 
@@ -9,13 +10,34 @@ internal sealed class EventQueue(IOracleMemory memory, RegisterFile registers)
     private readonly List<OracleEvent> waiting = [];
 
     /// <summary>Delivers a record, keeps it if its transaction stalls, or loses it.</summary>
-    public void Record(in OracleEvent record)
+    /// <returns>True when it is delivered.</returns>
+    public bool Record(in OracleEvent record)
     {
         Flush();
-        if (waiting.Count == 0 && TryWrite(record)) return;
-        if (record.IsStall) waiting.Add(record);
-        else if (registers.IsEventQueueEnabled && IsFull() && !registers.IsEventOverflowPresent) registers.EventProducer ^= 0x8000_0000;
+        if (waiting.Count == 0 && TryWrite(record)) return true;
+        if (record.IsStall)
+        {
+            if (!choices.RetriesUnrecordedStalls) waiting.Add(record);
+            return false;
+        }
+
+        bool isOverflow = registers.IsEventQueueEnabled && !registers.IsStopped(RegisterFile.EventQueueAbort) && IsFull();
+        if (isOverflow && !registers.IsEventOverflowPresent) registers.EventProducer ^= 0x8000_0000;
+        return false;
     }
+
+    /// <summary>What would become of a record.</summary>
+    public OracleDelivery Preview(in OracleEvent record)
+    {
+        if (!registers.IsEventQueueEnabled || registers.IsStopped(RegisterFile.EventQueueAbort)) return OracleDelivery.Lost;
+        if (!IsFull() && memory.CanWrite(NextEntry())) return OracleDelivery.Recorded;
+        if (!IsFull()) return registers.IsActive(RegisterFile.EventQueueAbort) ? OracleDelivery.Lost : OracleDelivery.Aborted;
+        return record.IsStall || registers.IsEventOverflowPresent ? OracleDelivery.Lost : OracleDelivery.Overflowed;
+    }
+
+    /// <summary>Records that the queue would take now.</summary>
+    public int Room => !registers.IsEventQueueEnabled || registers.IsStopped(RegisterFile.EventQueueAbort) || IsFull()
+        ? 0 : (1 << registers.EventQueueLog2) - (int)Used();
 
     /// <summary>Delivers the records that wait, as far as there is room.</summary>
     public void Flush()
@@ -28,28 +50,33 @@ internal sealed class EventQueue(IOracleMemory memory, RegisterFile registers)
 
     private bool TryWrite(in OracleEvent record)
     {
-        if (!registers.IsEventQueueEnabled || IsFull() || registers.IsActive(RegisterFile.EventQueueAbort)) return false;
+        if (!registers.IsEventQueueEnabled || IsFull() || registers.IsStopped(RegisterFile.EventQueueAbort)) return false;
 
         uint producer = registers.EventProducer & RegisterFile.IndexMask(registers.EventQueueLog2);
-        ulong index = producer & Bits.Below(registers.EventQueueLog2);
-        ulong entry = registers.EventQueueBase + (index << EntryLog2);
+        ulong entry = NextEntry();
         if (!memory.TryWrite(entry, record.Word0) || !memory.TryWrite(entry + 8, record.Word1)
             || !memory.TryWrite(entry + 16, record.Word2) || !memory.TryWrite(entry + 24, record.Word3))
         {
             // 7.2.2, the synchronous form: PROD does not pass the entry.
-            registers.Activate(RegisterFile.EventQueueAbort);
+            interrupts.Raise(RegisterFile.EventQueueAbort);
             return false;
         }
 
         uint flags = registers.EventProducer & 0x8000_0000;
+        bool wasEmpty = Used() == 0;
         registers.EventProducer = flags | ((producer + 1) & RegisterFile.IndexMask(registers.EventQueueLog2));
+        if (wasEmpty) interrupts.Send(OracleInterrupt.EventQueue);
         return true;
     }
 
-    // Indexes that do not fit together count as a full queue.
-    private bool IsFull()
+    private ulong NextEntry()
     {
-        uint used = (registers.EventProducer - registers.EventConsumer) & RegisterFile.IndexMask(registers.EventQueueLog2);
-        return used >= 1U << registers.EventQueueLog2;
+        ulong index = registers.EventProducer & Bits.Below(registers.EventQueueLog2);
+        return registers.EventQueueBase + (index << EntryLog2);
     }
+
+    // Indexes that do not fit together count as a full queue.
+    private bool IsFull() => Used() >= 1U << registers.EventQueueLog2;
+
+    private uint Used() => (registers.EventProducer - registers.EventConsumer) & RegisterFile.IndexMask(registers.EventQueueLog2);
 }

@@ -11,11 +11,22 @@ public interface IOracleMemory
     /// <returns>False when the read is aborted.</returns>
     bool TryRead(ulong address, out ulong value);
 
+    /// <summary>Reads one word of a structure. Whoever models what caches still hold may answer with an older value.</summary>
+    /// <param name="address">Physical address, a multiple of 8.</param>
+    /// <param name="read">What it is read for.</param>
+    /// <param name="value">The word; 0 when the read is aborted.</param>
+    /// <returns>False when the read is aborted.</returns>
+    bool TryRead(ulong address, OracleRead read, out ulong value) => TryRead(address, out value);
+
     /// <summary>Writes one word.</summary>
     /// <param name="address">Physical address, a multiple of 8.</param>
     /// <param name="value">What the word becomes.</param>
     /// <returns>False when the write is aborted; the word then keeps its value.</returns>
     bool TryWrite(ulong address, ulong value);
+
+    /// <summary>Says whether a write would arrive.</summary>
+    /// <param name="address">Physical address, a multiple of 8.</param>
+    bool CanWrite(ulong address) => true;
 
     /// <summary>Replaces one word if it still holds what was read: the update of a descriptor (IHI 0070, 3.13).</summary>
     /// <param name="address">Physical address, a multiple of 8.</param>

@@ -28,6 +28,14 @@ public sealed record OracleChoices
     /// (D8.15.1.1 speaks of the descriptor).</summary>
     public bool BlockAddressCheckIgnoresOffset { get; init; }
 
+    /// <summary>True: a stalled transaction whose record finds the Event queue closed is retried when it opens, by whoever
+    /// plays the client, and its record is dropped. False: the record waits (7.2.1, where both are permitted).</summary>
+    public bool RetriesUnrecordedStalls { get; init; }
+
+    /// <summary>True: an error that software makes active by toggling its GERRORN bit stops its queue. False: only one that has
+    /// happened does (6.3.20, where both are permitted).</summary>
+    public bool ToggledErrorsStopQueues { get; init; } = true;
+
     /// <summary>True: with S2FWB the reserved stage 2 MemAttr[2:0] value 0b100 acts as Device-nGnRnE. False: as 0b101
     /// (D8.6.6).</summary>
     public bool ReservedForcedWriteBackIsDevice { get; init; }

@@ -62,6 +62,8 @@ public sealed record OracleFeatures
 
     internal bool Msi => Bits.Bit(idr0, 13);
 
+    internal bool WakeUpEvents => Bits.Bit(idr0, 14);
+
     internal bool Pri => Bits.Bit(idr0, 16);
 
     internal bool VmidWildcard => Bits.Bit(idr0, 17);
@@ -85,6 +87,8 @@ public sealed record OracleFeatures
     internal int StreamIdBits => Number(idr1, 5, 0);
 
     internal int SubstreamIdBits => Number(idr1, 10, 6);
+
+    internal int PageRequestQueueLog2 => Number(idr1, 15, 11);
 
     internal int EventQueueLog2 => Number(idr1, 20, 16);
 

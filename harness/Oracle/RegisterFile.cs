@@ -1,7 +1,7 @@
 namespace Smmu.Fast.Oracle;
 
 /// <summary>The Non-secure registers that matter here, with their guards (IHI 0070, 6.2 and 6.3). Updates complete at once.</summary>
-internal sealed class RegisterFile(OracleFeatures features)
+internal sealed class RegisterFile(OracleFeatures features, OracleChoices choices)
 {
     /// <summary>GERROR.CMDQ_ERR.</summary>
     public const int CommandQueueError = 0;
@@ -11,6 +11,19 @@ internal sealed class RegisterFile(OracleFeatures features)
 
     /// <summary>GERROR.MSI_CMDQ_ABT_ERR.</summary>
     public const int CommandMsiAbort = 4;
+
+    /// <summary>GERROR.MSI_EVENTQ_ABT_ERR.</summary>
+    public const int EventMsiAbort = 5;
+
+    /// <summary>GERROR.MSI_GERROR_ABT_ERR.</summary>
+    public const int GlobalErrorMsiAbort = 7;
+
+    private readonly InterruptRegisters globalErrorInterrupt = new(features, features.Msi, hasLastOnly: false);
+    private readonly InterruptRegisters eventInterrupt = new(features, features.Msi, hasLastOnly: false);
+    private readonly InterruptRegisters pageRequestInterrupt = new(features, features.Msi && features.Pri, hasLastOnly: features.Pri);
+
+    // Errors that have happened since they were acknowledged last.
+    private uint stops;
 
     // GBPA.SHCFG "use incoming" and nothing else: what a reset leaves.
     private uint gbpa = 0x1000;
@@ -25,6 +38,9 @@ internal sealed class RegisterFile(OracleFeatures features)
     private uint commandProducer;
     private ulong eventBase;
     private uint eventConsumer;
+    private ulong pageRequestBase;
+    private uint pageRequestProducer;
+    private uint pageRequestConsumer;
 
     /// <summary>GERROR as it is read.</summary>
     public uint Gerror { get; private set; }
@@ -76,12 +92,27 @@ internal sealed class RegisterFile(OracleFeatures features)
     /// <summary>True while EVENTQ_PROD.OVFLG differs from EVENTQ_CONS.OVACKFLG (7.4).</summary>
     public bool IsEventOverflowPresent => ((EventProducer ^ eventConsumer) & 0x8000_0000) != 0;
 
+    /// <summary>The registers of an interrupt that has some.</summary>
+    public InterruptRegisters SourceOf(OracleInterrupt interrupt) =>
+        interrupt == OracleInterrupt.EventQueue ? eventInterrupt : globalErrorInterrupt;
+
+    /// <summary>The enable of an interrupt in IRQ_CTRL.</summary>
+    public bool IsInterruptEnabled(OracleInterrupt interrupt) =>
+        Bits.Bit(irqControl, interrupt == OracleInterrupt.EventQueue ? 2 : 0);
+
     /// <summary>True while a GERROR bit differs from its GERRORN bit.</summary>
     public bool IsActive(int error) => Bits.Bit(Gerror ^ gerrorAcknowledged, error);
+
+    /// <summary>True while an error keeps its queue from going on.</summary>
+    public bool IsStopped(int error) => choices.ToggledErrorsStopQueues ? IsActive(error) : Bits.Bit(stops, error);
+
+    /// <summary>Takes the errors that are active for errors that have happened.</summary>
+    public void TakeActiveErrors() => stops = Gerror ^ gerrorAcknowledged;
 
     /// <summary>Toggles a GERROR bit unless it is active (7.5).</summary>
     public void Activate(int error)
     {
+        stops |= 1U << error;
         if (!IsActive(error)) Gerror ^= 1U << error;
     }
 
@@ -98,6 +129,7 @@ internal sealed class RegisterFile(OracleFeatures features)
         0x50 or 0x54 => irqControl,
         0x60 => Gerror,
         0x64 => gerrorAcknowledged,
+        0x68 or 0x70 or 0x74 => globalErrorInterrupt.Read(offset - 0x68),
         0x80 => streamTableBase,
         0x88 => streamTableConfiguration,
         0x90 => commandBase,
@@ -106,6 +138,11 @@ internal sealed class RegisterFile(OracleFeatures features)
         0xA0 => eventBase,
         0xA8 or 0x100A8 => EventProducer,
         0xAC or 0x100AC => eventConsumer,
+        0xB0 or 0xB8 or 0xBC => eventInterrupt.Read(offset - 0xB0),
+        0xC0 => pageRequestBase,
+        0xC8 or 0x100C8 => pageRequestProducer,
+        0xCC or 0x100CC => pageRequestConsumer,
+        0xD0 or 0xD8 or 0xDC => pageRequestInterrupt.Read(offset - 0xD0),
         _ => 0,
     };
 
@@ -130,7 +167,17 @@ internal sealed class RegisterFile(OracleFeatures features)
                 irqControl = (uint)value & (features.Pri ? 0b111U : 0b101U);
                 break;
             case 0x64:
-                gerrorAcknowledged = (uint)value & 0x1FD;
+                stops &= ~(Gerror ^ gerrorAcknowledged) | (Gerror ^ ((uint)value & ImplementedErrors()));
+                gerrorAcknowledged = (uint)value & ImplementedErrors();
+                break;
+            case 0x68 or 0x70 or 0x74 when !Bits.Bit(irqControl, 0):
+                globalErrorInterrupt.Write(offset - 0x68, value);
+                break;
+            case 0xB0 or 0xB8 or 0xBC when !Bits.Bit(irqControl, 2):
+                eventInterrupt.Write(offset - 0xB0, value);
+                break;
+            case 0xD0 or 0xD8 or 0xDC when !Bits.Bit(irqControl, 1):
+                pageRequestInterrupt.Write(offset - 0xD0, value);
                 break;
             default:
                 WriteTablesAndQueues(offset, value);
@@ -169,9 +216,37 @@ internal sealed class RegisterFile(OracleFeatures features)
                 eventConsumer = (uint)value & 0x800F_FFFF;
                 break;
             default:
+                if (features.Pri) WritePageRequestQueue(offset, value);
                 break;
         }
     }
+
+    // 6.3.9.5: guarded by PRIQEN itself, whatever SMMUEN is.
+    private void WritePageRequestQueue(uint offset, ulong value)
+    {
+        bool isEnabled = Bits.Bit(cr0, 1);
+        int log2 = Math.Min((int)Bits.Field(pageRequestBase, 4, 0), Math.Min(features.PageRequestQueueLog2, 19));
+        switch (offset)
+        {
+            case 0xC0 when !isEnabled && !features.QueuesPreset:
+                pageRequestBase = value & (AddressMask(5) | (1UL << 62) | 0x1F);
+                log2 = Math.Min((int)Bits.Field(pageRequestBase, 4, 0), Math.Min(features.PageRequestQueueLog2, 19));
+                pageRequestProducer &= 0x8000_0000 | IndexMask(log2);
+                break;
+            case 0xC8 or 0x100C8 when !isEnabled:
+                pageRequestProducer = (uint)value & (0x8000_0000 | IndexMask(log2));
+                break;
+            case 0xCC or 0x100CC:
+                pageRequestConsumer = (uint)value & 0x800F_FFFF;
+                break;
+            default:
+                break;
+        }
+    }
+
+    // 6.3.20: fields of what is not announced are RES0.
+    private uint ImplementedErrors() =>
+        0x105U | (features.Pri ? 1U << 3 : 0) | (features.Msi ? 0b1011_0000U : 0) | (features.Msi && features.Pri ? 1U << 6 : 0);
 
     /// <summary>The bits of an index with its wrap flag.</summary>
     public static uint IndexMask(int queueLog2) => (uint)Bits.Below(queueLog2 + 1);

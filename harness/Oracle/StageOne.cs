@@ -46,7 +46,7 @@ internal sealed class StageOne(
         if (range.IsDisabled || !IsInRange(address, isUpper, range)) return TranslationFault.StageOne(OracleEventKind.Translation);
         if (range.E0PD && !access.Privileged) return TranslationFault.StageOne(OracleEventKind.Translation);
 
-        var fault = Walk(range).Run(address, out var leaf);
+        var fault = Walk(address, range).Run(address, out var leaf);
         if (fault is not null) return fault;
 
         bool isAccessed = DescriptorUpdate.IsAccessed(leaf.Descriptor);
@@ -114,7 +114,7 @@ internal sealed class StageOne(
         return outcome == UpdateOutcome.Aborted ? TranslationFault.StageOneAbort(physicalAddress) : null;
     }
 
-    private TableWalk Walk(ContextTableRange range)
+    private TableWalk Walk(ulong address, ContextTableRange range)
     {
         int inputBits = 64 - range.TxSZ;
         int level = TableGeometry.StageOneStartLevel(range.Granule, inputBits);
@@ -123,6 +123,7 @@ internal sealed class StageOne(
         return new TableWalk(memory, features, choices, tables)
         {
             Locate = Locate,
+            Reads = new OracleRead(OracleStructure.StageOneDescriptor, address) { Purpose = OracleFaultClass.TableWalk },
             Abort = TranslationFault.StageOneAbort,
             Fault = TranslationFault.StageOne,
         };

@@ -27,7 +27,7 @@ internal sealed class StreamTable(IOracleMemory memory, OracleFeatures features,
             if (fault is not null) return fault;
         }
 
-        var read = Structure.Read(memory, Truncated(address));
+        var read = Structure.Read(memory, Truncated(address), new OracleRead(OracleStructure.StreamTableEntry, streamId));
         if (read is null) return FetchFault(address);
         entry = read;
         return null;
@@ -38,7 +38,8 @@ internal sealed class StreamTable(IOracleMemory memory, OracleFeatures features,
         int split = registers.StreamTableSplit;
         int tableLog2 = Math.Max(EntryLog2, sizeLog2 - split + DescriptorLog2);
         address = Bits.AlignDown(registers.StreamTableBase, tableLog2) + ((ulong)(streamId >> split) << DescriptorLog2);
-        if (!memory.TryRead(Truncated(address), out ulong descriptor)) return FetchFault(address);
+        var read = new OracleRead(OracleStructure.Level1StreamTableDescriptor, streamId);
+        if (!memory.TryRead(Truncated(address), read, out ulong descriptor)) return FetchFault(address);
 
         // 5.1.1: Span 1 to 11, no more than SPLIT + 1, and the StreamID within it.
         int span = (int)Bits.Field(descriptor, 4, 0);

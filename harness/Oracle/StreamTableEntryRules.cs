@@ -3,18 +3,19 @@ namespace Smmu.Fast.Oracle;
 /// <summary>SteIllegal of 5.2.2 for a Non-secure STE, in its order.</summary>
 internal static class StreamTableEntryRules
 {
-    /// <summary>True when the STE gives C_BAD_STE.</summary>
-    public static bool IsIllegal(StreamTableEntry ste, OracleFeatures features, OracleChoices choices)
+    /// <summary>The fields because of which the STE gives C_BAD_STE; null when it is legal.</summary>
+    public static string? FlawOf(StreamTableEntry ste, OracleFeatures features, OracleChoices choices)
     {
-        if (!ste.V) return true;
-        if (ste.Config < 0b100) return false;
-        if (ste.Stage1Enabled && !features.Stage1) return true;
-        if (ste.Stage2Enabled && !features.Stage2) return true;
-        if (IsAtsIllegal(ste, features)) return true;
-        if (!ste.IgnoresSTRW && (ste.STRW & 0b01) != 0) return true;
-        if (ste.Stage1Enabled && IsStage1Illegal(ste, features, choices)) return true;
-        if (ste.Stage2Enabled && IsStage2Illegal(ste, features)) return true;
-        return !IgnoresS2VMID(ste, features) && !features.Vmid16 && ste.S2VMID > 0xFF;
+        if (!ste.V) return "V";
+        if (ste.Config < 0b100) return null;
+        if (ste.Stage1Enabled && !features.Stage1) return "Config, S1P";
+        if (ste.Stage2Enabled && !features.Stage2) return "Config, S2P";
+        if (IsAtsIllegal(ste, features)) return "EATS";
+        if (!ste.IgnoresSTRW && (ste.STRW & 0b01) != 0) return "STRW";
+        string? flaw = ste.Stage1Enabled ? Stage1FlawOf(ste, features, choices) : null;
+        if (flaw is null && ste.Stage2Enabled) flaw = Stage2FlawOf(ste, features);
+        if (flaw is not null) return flaw;
+        return !IgnoresS2VMID(ste, features) && !features.Vmid16 && ste.S2VMID > 0xFF ? "S2VMID" : null;
     }
 
     private static bool IsAtsIllegal(StreamTableEntry ste, OracleFeatures features)
@@ -35,34 +36,36 @@ internal static class StreamTableEntryRules
         }
     }
 
-    private static bool IsStage1Illegal(StreamTableEntry ste, OracleFeatures features, OracleChoices choices)
+    private static string? Stage1FlawOf(StreamTableEntry ste, OracleFeatures features, OracleChoices choices)
     {
-        if (ste.S1STALLD && features.StallModel != 0b00) return true;
+        if (ste.S1STALLD && features.StallModel != 0b00) return "S1STALLD";
         if (features.SubstreamIdBits != 0)
         {
-            if (ste.S1CDMax > features.SubstreamIdBits) return true;
-            if (ste.S1CDMax != 0 && !features.TwoLevelContextTable && ste.S1Fmt is 0b01 or 0b10) return true;
+            if (ste.S1CDMax > features.SubstreamIdBits) return "S1CDMax";
+            if (ste.S1CDMax != 0 && !features.TwoLevelContextTable && ste.S1Fmt is 0b01 or 0b10) return "S1Fmt";
         }
 
         // 3.4.3: a PA has to lie within the OAS. For an IPA the stage 2 translation tells, or this check.
-        if (ste.Config == 0b101) return Bits.Exceeds(ste.S1ContextPtr, features.OutputBits);
-        return choices.ContextPointerBeyondIntermediateSizeIsIllegal && Bits.Exceeds(ste.S1ContextPtr, features.IntermediateBits);
+        bool isOut = ste.Config == 0b101
+            ? Bits.Exceeds(ste.S1ContextPtr, features.OutputBits)
+            : choices.ContextPointerBeyondIntermediateSizeIsIllegal && Bits.Exceeds(ste.S1ContextPtr, features.IntermediateBits);
+        return isOut ? "S1ContextPtr" : null;
     }
 
-    private static bool IsStage2Illegal(StreamTableEntry ste, OracleFeatures features)
+    private static string? Stage2FlawOf(StreamTableEntry ste, OracleFeatures features)
     {
-        if (ste.S2S && features.StallModel == 0b01) return true;
-        if (!ste.S2S && features.StallModel == 0b10) return true;
-        if (!ste.S2AA64) return true;   // VMSAv8-32 tables are never announced.
-        if ((ste.S2HA || ste.S2HD) && features.HardwareUpdate == 0b00) return true;
-        if (ste.S2HD && features.HardwareUpdate == 0b01) return true;
-        if (!features.Supports(ste.Stage2Granule)) return true;
-        if (Bits.Exceeds(ste.S2TTB, TableBaseBits(ste))) return true;
-        if (IsS2T0SZIllegal(ste, features)) return true;
-        if (ste.Stage2StartLevel is not int level) return true;
-        if (!TableGeometry.IsConsistent(ste.Stage2Granule, level, ste.Stage2InputBits)) return true;
-        if (features.TableEndianness == 0b10 && ste.S2ENDI) return true;
-        return features.TableEndianness == 0b11 && !ste.S2ENDI;
+        if (ste.S2S && features.StallModel == 0b01) return "S2S";
+        if (!ste.S2S && features.StallModel == 0b10) return "S2S";
+        if (!ste.S2AA64) return "S2AA64";   // VMSAv8-32 tables are never announced.
+        if ((ste.S2HA || ste.S2HD) && features.HardwareUpdate == 0b00) return "S2HA, S2HD";
+        if (ste.S2HD && features.HardwareUpdate == 0b01) return "S2HD";
+        if (!features.Supports(ste.Stage2Granule)) return "S2TG";
+        if (Bits.Exceeds(ste.S2TTB, TableBaseBits(ste))) return "S2TTB";
+        if (IsS2T0SZIllegal(ste, features)) return "S2T0SZ";
+        if (ste.Stage2StartLevel is not int level) return "S2SL0";
+        if (!TableGeometry.IsConsistent(ste.Stage2Granule, level, ste.Stage2InputBits)) return "S2SL0, S2T0SZ";
+        bool isWrongEndian = features.TableEndianness == 0b10 ? ste.S2ENDI : features.TableEndianness == 0b11 && !ste.S2ENDI;
+        return isWrongEndian ? "S2ENDI" : null;
     }
 
     // S2TTB has to fit the effective S2PS, and 48 bits unless the descriptors hold 52-bit addresses.

@@ -9,12 +9,12 @@ internal sealed class Structure(ulong[] words)
 
     /// <summary>Reads a whole structure.</summary>
     /// <returns>Null when any word is aborted.</returns>
-    public static Structure? Read(IOracleMemory memory, ulong address)
+    public static Structure? Read(IOracleMemory memory, ulong address, OracleRead read)
     {
         ulong[] words = new ulong[Words];
         for (int i = 0; i < Words; i++)
         {
-            if (!memory.TryRead(address + 8 * (ulong)i, out words[i])) return null;
+            if (!memory.TryRead(address + 8 * (ulong)i, read, out words[i])) return null;
         }
 
         return new Structure(words);

@@ -20,6 +20,9 @@ internal sealed class TableWalk(IOracleMemory memory, OracleFeatures features, O
     /// <summary>Locates a descriptor: the identity unless another stage translates the tables.</summary>
     public required DescriptorLocator Locate { get; init; }
 
+    /// <summary>What the descriptors are read for; level and sizes are filled in.</summary>
+    public required OracleRead Reads { get; init; }
+
     /// <summary>Makes the record of an aborted read at a physical address.</summary>
     public required Func<ulong, TranslationFault> Abort { get; init; }
 
@@ -39,7 +42,7 @@ internal sealed class TableWalk(IOracleMemory memory, OracleFeatures features, O
             int top = level == tables.StartLevel ? tables.InputBits : shift + TableGeometry.Stride(tables.Granule);
             ulong address = table + 8 * Bits.Field(input, top - 1, shift);
 
-            var fault = Read(address, out ulong descriptor);
+            var fault = Read(address, level, shift, out ulong descriptor);
             if (fault is not null) return fault;
 
             bool isLast = level == TableGeometry.LastLevel;
@@ -66,12 +69,16 @@ internal sealed class TableWalk(IOracleMemory memory, OracleFeatures features, O
         }
     }
 
-    private TranslationFault? Read(ulong address, out ulong descriptor)
+    private TranslationFault? Read(ulong address, int level, int shift, out ulong descriptor)
     {
         descriptor = 0;
         var fault = Locate(address, out ulong physicalAddress);
         if (fault is not null) return fault;
-        if (!memory.TryRead(physicalAddress, out ulong word)) return Abort(physicalAddress);
+        var read = Reads with
+        {
+            Level = level, SpanLog2 = shift, GranuleLog2 = (int)tables.Granule, IsBigEndian = tables.BigEndian,
+        };
+        if (!memory.TryRead(physicalAddress, read, out ulong word)) return Abort(physicalAddress);
         descriptor = tables.BigEndian ? Bits.Reversed(word) : word;
         return null;
     }

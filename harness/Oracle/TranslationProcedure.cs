@@ -22,7 +22,12 @@ internal sealed class TranslationProcedure(
 
         steps.Add("5.2.2 Validity of the STE");
         ste = new StreamTableEntry(entry, features, registers.E2H);
-        if (StreamTableEntryRules.IsIllegal(ste, features, choices)) return End(new TranslationFault(OracleEventKind.BadStreamTableEntry));
+        if (StreamTableEntryRules.FlawOf(ste, features, choices) is { } flaw)
+        {
+            steps.Add($"5.2.2 Illegal: {flaw}");
+            return End(new TranslationFault(OracleEventKind.BadStreamTableEntry));
+        }
+
         if (ste.Config < 0b100)
         {
             steps.Add("5.2 Config 0xx: silent abort");
@@ -88,7 +93,11 @@ internal sealed class TranslationProcedure(
 
         steps.Add("5.4.2 Validity of the CD");
         cd = new ContextDescriptor(descriptor, features, ste!.IsEL2);
-        if (ContextDescriptorRules.IsIllegal(cd, ste, features)) return new TranslationFault(OracleEventKind.BadContextDescriptor);
+        if (ContextDescriptorRules.FlawOf(cd, ste, features) is { } flaw)
+        {
+            steps.Add($"5.4.2 Illegal: {flaw}");
+            return new TranslationFault(OracleEventKind.BadContextDescriptor);
+        }
 
         steps.Add("3.4 Stage 1");
         return new StageOne(memory, features, choices, cd, stageTwo).Translate(address, effective, out result);

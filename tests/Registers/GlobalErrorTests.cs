@@ -24,8 +24,8 @@ public sealed class GlobalErrorTests : IDisposable
     public void Dispose() => machine.Dispose();
 
     [Theory]
-    [InlineData(0xb5u)]
-    [InlineData(0xfdu, SmmuFeatureField.PRI)]
+    [InlineData(0x1b5u)]
+    [InlineData(0x1fdu, SmmuFeatureField.PRI)]
     [Rule("GERR-01")]
     [Rule("IRQ-08")]
     [Rule("IRQ-11")]
@@ -37,8 +37,8 @@ public sealed class GlobalErrorTests : IDisposable
     }
 
     [Theory]
-    [InlineData(0x05u, 0)]
-    [InlineData(0x0du, 1)]
+    [InlineData(0x105u, 0)]
+    [InlineData(0x10du, 1)]
     [Rule("GERR-01")]
     [Rule("IRQ-08")]
     public void TheAcknowledgeHasNoBitsOfMessagesWithoutThem(uint bits, byte pageRequests)

@@ -22,7 +22,7 @@ internal static class RegisterMap
     [
         (RegisterOffset.CR1, 0xfff),
         (RegisterOffset.CR2, 0xb),
-        (RegisterOffset.GERRORN, 0xfd),
+        (RegisterOffset.GERRORN, 0x1fd),
         (RegisterOffset.GERROR_IRQ_CFG1, 0xffff_ffff),
         (RegisterOffset.GERROR_IRQ_CFG2, 0x3f),
         (RegisterOffset.STRTAB_BASE_CFG, 0x3_07ff),

@@ -47,7 +47,7 @@ public class IommufdReadmeTests
     {
         string readme = RepositoryFiles.Read("engine/Iommufd/README.md");
 
-        Assert.Empty(ReadmeText.ProblemsOfExamples(readme, RepositoryFiles.Read("tests/Iommufd/ReadmeExampleTests.cs")));
+        Assert.Empty(ReadmeText.ProblemsOfExamples(readme, RepositoryFiles.Read("tests/Repository/IommufdReadmeTests.cs")));
         Assert.Contains("<!-- example: Nesting -->", readme, StringComparison.Ordinal);
     }
 }
