@@ -102,9 +102,10 @@ internal sealed class StageTwo(IOracleMemory memory, OracleFeatures features, Or
                 to = from;
                 return null;
             },
-            Reads = new OracleRead(OracleStructure.StageTwoDescriptor, address) 
+            Reads = new OracleRead(OracleStructure.StageTwoDescriptor, address)
             {
-                Purpose = access.Class, IsForUpdate = access.Class == OracleFaultClass.TableWalk && access.Writes,
+                Purpose = access.Class,
+                IsForUpdate = access.Class == OracleFaultClass.TableWalk && access.Writes,
             },
             Abort = fetch => TranslationFault.StageTwoAbort(access.Class, fetch),
             Fault = Fault,

@@ -76,7 +76,10 @@ internal sealed class TableWalk(IOracleMemory memory, OracleFeatures features, O
         if (fault is not null) return fault;
         var read = Reads with
         {
-            Level = level, SpanLog2 = shift, GranuleLog2 = (int)tables.Granule, IsBigEndian = tables.BigEndian,
+            Level = level,
+            SpanLog2 = shift,
+            GranuleLog2 = (int)tables.Granule,
+            IsBigEndian = tables.BigEndian,
         };
         if (!memory.TryRead(physicalAddress, read, out ulong word)) return Abort(physicalAddress);
         descriptor = tables.BigEndian ? Bits.Reversed(word) : word;

@@ -1,5 +1,5 @@
-using Smmu.Fast.Formats;
 using Smmu.Fast.Comparison;
+using Smmu.Fast.Formats;
 using Smmu.Fast.Oracle;
 using Smmu.Fast.Tests.Repository;
 using Xunit.Abstractions;

@@ -6,8 +6,8 @@ using Smmu.Fast.Foundation;
 using Smmu.Fast.Memory;
 using Smmu.Fast.Queues;
 using Smmu.Fast.Scenarios.Machines;
-using Smmu.Fast.Tests.Repository;
 using Smmu.Fast.Streams;
+using Smmu.Fast.Tests.Repository;
 using Smmu.Fast.Tlbs;
 
 namespace Smmu.Fast.Tests.Registers;

@@ -260,8 +260,8 @@ internal sealed class MachinePair : IDisposable
 
     private OracleSmmu NewOracle() => new(
         FeatureGenerator.ForOracle(features), memory, CaseRunner.Choices with
-    {
-        RetriesUnrecordedStalls = true,
-        ToggledErrorsStopQueues = false,
-    });
+        {
+            RetriesUnrecordedStalls = true,
+            ToggledErrorsStopQueues = false,
+        });
 }

@@ -1,4 +1,3 @@
-using Smmu.Fast.Device;
 using Smmu.Fast.Formats;
 using Smmu.Fast.Oracle;
 

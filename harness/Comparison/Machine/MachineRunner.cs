@@ -1,5 +1,4 @@
 using Smmu.Fast.Formats;
-using Smmu.Fast.Oracle;
 
 namespace Smmu.Fast.Comparison.Machine;
 

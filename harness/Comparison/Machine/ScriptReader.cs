@@ -1,6 +1,5 @@
 using System.Globalization;
 using Smmu.Fast.Formats;
-using Smmu.Fast.Oracle;
 
 namespace Smmu.Fast.Comparison.Machine;
 
