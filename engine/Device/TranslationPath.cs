@@ -177,7 +177,7 @@ internal sealed unsafe partial class TranslationPath
         StallClient? client,
         ref PathStatistics statistics)
     {
-        var judged = state.HasPermissionOverrides ? state.Stream.Regime.Overrides.Apply(access) : access;
+        var judged = state.Stream.Regime.Overrides.Apply(access);   // Writes are data, also without overrides.
         statistics.ConfigurationLookups++;
         return state.HasContexts
             && TryFindShared(ref state, iova, RequiredPermissions.Of(judged), ref statistics, out ulong payload, out bool isFragment)

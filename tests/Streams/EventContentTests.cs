@@ -124,6 +124,7 @@ public class EventContentTests
     [InlineData(1UL << 7, true)]   // Writable alone: what is missing is the read.
     [InlineData(1UL << 6, false)]
     [InlineData(0UL, false)]
+    [Rule("EVT-03")]
     [Rule("EVT-39")]
     public void TheRecordOfAnAtomicSaysReadWhenOnlyTheReadIsDenied(ulong permitted, bool isRead)
     {
@@ -133,7 +134,11 @@ public class EventContentTests
         space.Map(Page, Ipa, (Stage2ReadWrite & ~Permissions) | permitted);
         scene.SetStream(1, Stage2(space));
 
-        Assert.Equal(isRead, scene.AssertFaults(EventType.Permission, 1, Iova, AccessKind.Atomic).RnW);
+        foreach (var mark in (AccessKind[])[0, AccessKind.Instruction])
+        {
+            var record = scene.AssertFaults(EventType.Permission, 1, Iova, AccessKind.Atomic | mark);
+            Assert.Equal((isRead, false), (record.RnW, record.InD));
+        }
     }
 
     [Fact]
