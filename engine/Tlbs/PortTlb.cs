@@ -93,6 +93,16 @@ internal unsafe struct PortTlb
         if (isFragment) hasFragments = true;
     }
 
+    /// <summary>Keeps an answer to whatever is done at a page.</summary>
+    /// <param name="address">The input address.</param>
+    /// <param name="payload">The answer; no leaf is behind it.</param>
+    public readonly void FillForAll(ulong address, ulong payload)
+    {
+        PortTlbEntry* entry = entries + ((address >> PageLog2) & (Length - 1));
+        entry->Key = (address & PageMask) | Mark | generation;
+        entry->Payload = payload;
+    }
+
     /// <summary>Drops all.</summary>
     public void Clear()
     {
