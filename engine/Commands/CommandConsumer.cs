@@ -193,7 +193,7 @@ internal sealed unsafe class CommandConsumer
         ulong* words = stackalloc ulong[2];
         bool isFenced = true;   // By closing the gate: what earlier calls invalidated is visible.
         bool isPlain = enabled && !stopped && !isWaiting && !awaitsEndpoint && !hasGrace && !hasFetched && !isWakeUpDue;
-        if (!isPlain || (context.Features.SEV && reader.IsFull)) return;
+        if (!isPlain || (reader.IsFull && context.Features.SEV)) return;
         for (int turn = 0; turn < CommandsPerTurn && reader.HasWork; turn++)
         {
             if (reader.TryReadDirect(words) != MemoryStatus.Done) return;
@@ -203,7 +203,7 @@ internal sealed unsafe class CommandConsumer
                 if (command.CS != CompletionSignal.None || HasTimedOutInvalidation || invalidationsOut != 0) return;
                 if (!isFenced) Interlocked.MemoryBarrier();
                 isFenced = true;
-                if (!epoch.IsQuiet() || events.HasWritesUnderWay || ControlBuild.Breaks(Breakage.ScopesNotAsked)) return;
+                if (!epoch.IsQuiet() || ControlBuild.Breaks(Breakage.ScopesNotAsked)) return;   // Nor is a record under way then.
             }
             else
             {

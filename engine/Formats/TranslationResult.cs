@@ -78,10 +78,10 @@ public readonly struct TranslationResult
         : TranslationOutcome.Aborted + (byte)((payload >> FailureShift) & 7);
 
     /// <summary>True when the access may go on to <see cref="Address"/>.</summary>
-    public bool IsSuccess => IsSuccessOf(payload);
+    public bool IsSuccess => payload < NoSuccess;
 
-    /// <summary>The output address of exactly the input address, offset included; without meaning unless <see cref="IsSuccess"/>.</summary>
-    public PhysicalAddress Address => new(address);
+    /// <summary>The output address of exactly the input address, offset included; 0 unless <see cref="IsSuccess"/>.</summary>
+    public PhysicalAddress Address => new(IsSuccess ? address : 0);   // An abort that was kept has an offset.
 
     /// <summary>
     /// The bytes around the input address for which the answer holds: the smaller of the stage 1 and stage 2 leaf, a power
@@ -122,7 +122,7 @@ public readonly struct TranslationResult
 
     /// <summary>True for the payload of a success.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static bool IsSuccessOf(ulong payload) => payload < NoSuccess;
+    internal static bool IsSuccessOf(ulong kept) => kept < NoSuccess;
 
     /// <summary>The permissions in a payload.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
