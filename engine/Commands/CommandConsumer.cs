@@ -49,6 +49,7 @@ internal enum ConsumerStep : byte
 internal sealed unsafe class CommandConsumer
 {
     private const int CommandsPerTurn = 64;
+    private const int CommandsInRun = 4;
 
     private readonly CommandQueueReader reader;
     private readonly CommandContext context;
@@ -190,30 +191,20 @@ internal sealed unsafe class CommandConsumer
     /// </summary>
     public void ConsumeAtOnce()
     {
-        ulong* words = stackalloc ulong[2];
+        ulong* words = stackalloc ulong[2 * CommandsInRun];
         bool isFenced = true;   // By closing the gate: what earlier calls invalidated is visible.
         bool isPlain = enabled && !stopped && !isWaiting && !awaitsEndpoint && !hasGrace && !hasFetched && !isWakeUpDue;
         if (!isPlain || (reader.IsFull && context.Features.SEV)) return;
-        for (int turn = 0; turn < CommandsPerTurn && reader.HasWork; turn++)
+        for (int run = 0; run < CommandsPerTurn / CommandsInRun && reader.HasWork; run++)
         {
-            if (reader.TryReadDirect(words) != MemoryStatus.Done) return;
-            var command = new Command(words[0], words[1]);
-            if (command.Opcode == CommandOpcode.Sync)
+            int count = reader.ReadRunDirect(words, CommandsInRun);
+            if (count == 0) return;
+            for (int i = 0; i < count; i++)
             {
-                if (command.CS != CompletionSignal.None || HasTimedOutInvalidation || invalidationsOut != 0) return;
-                if (!isFenced) Interlocked.MemoryBarrier();
-                isFenced = true;
-                if (!epoch.IsQuiet() || ControlBuild.Breaks(Breakage.ScopesNotAsked)) return;   // Nor is a record under way then.
+                if (!TryConsumeAtOnce(new Command(words[2 * i], words[(2 * i) + 1]), ref isFenced)) return;
+                reader.Advance();
+                schedule.Consumed++;
             }
-            else
-            {
-                bool isInvalidation = command.Opcode is >= CommandOpcode.CfgiSte and <= CommandOpcode.TlbiNsnhAll;
-                if (!isInvalidation || CommandExecutor.Execute(in command, context) != CommandError.None) return;
-                isFenced = false;
-            }
-
-            reader.Advance();
-            schedule.Consumed++;
         }
     }
 
@@ -278,6 +269,21 @@ internal sealed unsafe class CommandConsumer
     {
         invalidationsOut = 0;
         HasTimedOutInvalidation = false;
+    }
+
+    private bool TryConsumeAtOnce(in Command command, ref bool isFenced)
+    {
+        if (command.Opcode == CommandOpcode.Sync)
+        {
+            if (command.CS != CompletionSignal.None || HasTimedOutInvalidation || invalidationsOut != 0) return false;
+            if (!isFenced) Interlocked.MemoryBarrier();
+            isFenced = true;
+            return epoch.IsQuiet() && !ControlBuild.Breaks(Breakage.ScopesNotAsked);   // Nor is a record under way then.
+        }
+
+        isFenced = false;
+        bool isInvalidation = command.Opcode is >= CommandOpcode.CfgiSte and <= CommandOpcode.TlbiNsnhAll;
+        return isInvalidation && CommandExecutor.Execute(in command, context) == CommandError.None;
     }
 
     private ConsumerStep Send(in Command command, ref int budget)

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Smmu.Fast.Formats;
+using Smmu.Fast.Foundation;
 using Smmu.Fast.Tlbs;
 using Smmu.Fast.Walks;
 
@@ -35,6 +36,7 @@ internal sealed unsafe partial class TranslationPath
         {
             set->Fill(key, payload, in fillDates);
             statistics.DirectWalks++;
+            if (ControlBuild.Breaks(Breakage.StampReadLate)) SeeLate(ref state);
         }
         else
         {
@@ -92,6 +94,7 @@ internal sealed unsafe partial class TranslationPath
         else if (TryReadLeaf(ref state, iova, required, in fillDates, out payload, out isFragment))
         {
             statistics.DirectWalks++;
+            if (ControlBuild.Breaks(Breakage.StampReadLate)) SeeLate(ref state);
         }
         else
         {

@@ -79,9 +79,17 @@ internal sealed unsafe partial class TranslationPath
     {
         if (!RequiredPermissions.IsAccess(access)) ThrowNoAccess(access);
         var fillDates = new InvalidationDates(&state.Domain->Stamps, device);
-        if (!state.IsBusy && (state.IsPresent(device) || Refresh(ref state, ref statistics, out fillDates)))
+        if (!state.IsBusy)
         {
-            return Answer(ref state, iova, access, in fillDates, client, ref statistics);
+            if (state.IsPresent(device)) return Answer(ref state, iova, access, in fillDates, client, ref statistics);
+            if (Refresh(ref state, ref statistics, out fillDates))
+            {
+                // The quick ways were closed until now.
+                return TryAnswerQuickly(ref state, iova, access, ref statistics, out ulong payload)
+                    || TryAnswerDirectly(ref state, iova, access, ref statistics, out payload)
+                    ? ResultOf(payload, iova)
+                    : Answer(ref state, iova, access, in fillDates, client, ref statistics);
+            }
         }
 
         var once = ConfigureOnce(in state, ref statistics);
@@ -257,14 +265,16 @@ internal sealed unsafe partial class TranslationPath
         }
 
         if (!state.HasContexts) return Success(in state.Stream.Regime, in walk);
-        if (ControlBuild.Breaks(Breakage.StampReadLate))
-        {
-            ControlBuild.Linger();
-            state.SeenDomain = Volatile.Read(ref state.Domain->Stamps.Any);
-            state.SeenDevice = Volatile.Read(ref device->Any);
-        }
-
+        if (ControlBuild.Breaks(Breakage.StampReadLate)) SeeLate(ref state);
         return KeepTranslation(ref state, iova, PayloadOf(in walk), isFragment);
+    }
+
+    // For the control build: as if the stamps were read after what they date.
+    private void SeeLate(ref StreamState state)
+    {
+        ControlBuild.Linger();
+        state.SeenDomain = Volatile.Read(ref state.Domain->Stamps.Any);
+        state.SeenDevice = Volatile.Read(ref device->Any);
     }
 
     private void WalkAndFill(

@@ -164,6 +164,7 @@ internal sealed unsafe class TranslationEpoch
     /// As good as a grace period that has elapsed, without its number. The caller has passed a full fence since it stored what
     /// scopes must see: either a participant is seen active here, or its scopes see that (<see cref="Activate"/>).
     /// </remarks>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool IsQuiet()
     {
         int high = Volatile.Read(ref shared.HighWater);

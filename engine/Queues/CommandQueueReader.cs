@@ -1,3 +1,4 @@
+using Smmu.Fast.Formats;
 using Smmu.Fast.Foundation;
 using Smmu.Fast.Memory;
 
@@ -92,6 +93,18 @@ internal sealed unsafe class CommandQueueReader
 
     /// <summary>Reads the command at CONS without running host code.</summary>
     public MemoryStatus TryReadDirect(ulong* words) => memory.TryReadStructureDirect(CurrentAddress, words, EntryWords);
+
+    /// <summary>Reads the commands from CONS on, as far as they lie beside each other, without running host code.</summary>
+    /// <param name="words">Room for <paramref name="most"/> commands.</param>
+    /// <param name="most">How many to read at most.</param>
+    /// <returns>How many are read; 0 when it cannot be done.</returns>
+    public int ReadRunDirect(ulong* words, int most)
+    {
+        uint toTheEnd = (uint)layout.Entries - QueuePointer.IndexOf(consumer, layout.Log2Size);
+        int count = (int)Math.Min(Math.Min(layout.Count(producer, consumer), toTheEnd), (uint)most);
+        bool isRead = memory.TryReadStructureDirect(CurrentAddress, words, count * EntryWords) == MemoryStatus.Done;
+        return isRead ? count : 0;
+    }
 
     /// <summary>Reads a command through the host; not to be called behind a gate.</summary>
     public bool TryRead(ulong address, ulong* words) => memory.TryReadStructure(address, words, EntryWords);

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace Smmu.Fast.Tlbs;
@@ -48,6 +49,7 @@ internal unsafe struct TlbContext
     public ulong Stage1Generation;
 
     /// <summary>True when it still lives under a number that was read from it.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool IsAlive(uint number, in InvalidationStamps device) =>
         Volatile.Read(ref Number) == number
         && number != 0

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Smmu.Fast.Formats;
 using Smmu.Fast.Foundation;
 using Smmu.Fast.Memory;
@@ -112,20 +113,24 @@ internal sealed unsafe class TlbContexts : IDisposable
         Volatile.Write(ref context->Number, ++lastNumber);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private TlbContext* FirstWith(TlbDomain* domain, uint key) =>
         Matching((TlbContext*)buckets[BucketOf(domain, key)], domain, key);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static TlbContext* Matching(TlbContext* context, TlbDomain* domain, uint key)
     {
         while (context != null && (context->Domain != domain || KeyOf(context->Tag) != key)) context = context->NextInBucket;
         return context;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static uint KeyOf(ulong tag) =>
         (tag & TlbTag.Global) != 0 ? OfGlobals
         : (tag & TlbTag.HasAsid) != 0 ? (uint)(tag & TlbTag.AsidMask)
         : NoAsid;
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static int BucketOf(TlbDomain* domain, uint key)
     {
         ulong hash = (((ulong)domain / TlbDomain.SizeBytes * 0x9e37_79b9) ^ key) * 0x9e37_79b9_7f4a_7c15UL;
