@@ -40,7 +40,6 @@ internal sealed class NestedScene : IDisposable
     private const ulong TableBytes = 24 << 20;
     private const ulong NotGlobal = 1UL << 11;
     private const ulong Stage1Leaf = (1UL << 10) | (3UL << 8) | (1UL << 6);
-    private const ulong Stage2Leaf = (1UL << 10) | (3UL << 8) | (3UL << 6) | (0xfUL << 2);
     private const int TableLevel = 3;   // Stage 2 maps tables in its smallest leaves.
 
     private readonly GuestMachine machine = new(ramBytes: 64 << 20);
@@ -90,18 +89,10 @@ internal sealed class NestedScene : IDisposable
     {
         target = chosen;
         memory.Clear();
-        stage2 = new PlainTables(machine, memory, Granule2, Stage2Leaf);
-        var entry = Entries.Valid(HasStage1 ? 0b111UL : 0b110)
+        stage2 = new PlainTables(machine, memory, Granule2, PlainTables.Stage2Leaf);
+        machine.SetStream(Stream, stage2.Stage2Entry(Entries.Valid(HasStage1 ? 0b111UL : 0b110)
             .With(StreamTableEntryField.S1ContextPtr, context)
-            .With(StreamTableEntryField.S2VMID, Vmid)
-            .With(StreamTableEntryField.S2T0SZ, 64 - PlainTables.InputBits)
-            .With(StreamTableEntryField.S2TG, GranuleCode(Granule2))
-            .With(StreamTableEntryField.S2SL0, 2)   // Level 0 with 4 KiB, level 1 with the others.
-            .With(StreamTableEntryField.S2PS, 5)
-            .With(StreamTableEntryField.S2AA64, 1)
-            .With(StreamTableEntryField.S2R, 1)
-            .With(StreamTableEntryField.S2TTB, stage2.Root);
-        machine.SetStream(Stream, entry);
+            .With(StreamTableEntryField.S2VMID, Vmid)));
         if (HasStage1)
         {
             ulong attributes = Stage1Leaf | (target.IsGlobal ? 0 : NotGlobal);
@@ -109,7 +100,7 @@ internal sealed class NestedScene : IDisposable
             machine.SetContext(context, default(ContextDescriptor)
                 .With(ContextDescriptorField.V, 1)
                 .With(ContextDescriptorField.T0SZ, 64 - PlainTables.InputBits)
-                .With(ContextDescriptorField.TG0, GranuleCode(Granule1))
+                .With(ContextDescriptorField.TG0, PlainTables.GranuleCode(Granule1))
                 .With(ContextDescriptorField.EPD1, 1)
                 .With(ContextDescriptorField.IPS, 5)
                 .With(ContextDescriptorField.AA64, 1)
@@ -189,8 +180,6 @@ internal sealed class NestedScene : IDisposable
         port.Dispose();
         machine.Dispose();
     }
-
-    private static ulong GranuleCode(int granuleLog2) => granuleLog2 switch { 12 => 0UL, 14 => 2, _ => 1 };
 
     private ulong IpaOf(ulong region) => region << Math.Max(RegionLog2, 12);
 

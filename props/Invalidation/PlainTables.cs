@@ -1,3 +1,4 @@
+using Smmu.Fast.Formats;
 using Smmu.Fast.Scenarios.Machines;
 
 namespace Smmu.Fast.Props.Invalidation;
@@ -32,6 +33,9 @@ internal sealed class TableMemory(GuestMachine machine, ulong bytes)
 /// <summary>Tables of one stage over 47 bits, descriptor by descriptor, at addresses that are physical ones too.</summary>
 internal sealed class PlainTables
 {
+    /// <summary>A stage 2 leaf: AF, inner shareable, read and write, Normal Write-Back.</summary>
+    public const ulong Stage2Leaf = (1UL << 10) | (3UL << 8) | (3UL << 6) | (0xfUL << 2);
+
     private const ulong TableOrPage = 0b11;
     private const ulong Block = 0b01;
     private const ulong AddressMask = (1UL << 48) - 1;
@@ -73,6 +77,19 @@ internal sealed class PlainTables
 
     /// <summary>The lowest level at which blocks are allowed without 52-bit addresses.</summary>
     public static int FirstBlockLevel(int granuleLog2) => granuleLog2 == 12 ? 1 : 2;
+
+    /// <summary>The codes of CD.TG0 and STE.S2TG.</summary>
+    public static ulong GranuleCode(int granuleLog2) => granuleLog2 switch { 12 => 0UL, 14 => 2, _ => 1 };
+
+    /// <summary>An STE with these tables as its stage 2, which records faults.</summary>
+    public StreamTableEntry Stage2Entry(StreamTableEntry entry) => entry
+        .With(StreamTableEntryField.S2T0SZ, 64 - InputBits)
+        .With(StreamTableEntryField.S2TG, GranuleCode(granuleLog2))
+        .With(StreamTableEntryField.S2SL0, 2)   // Level 0 with 4 KiB, level 1 with the others.
+        .With(StreamTableEntryField.S2PS, 5)
+        .With(StreamTableEntryField.S2AA64, 1)
+        .With(StreamTableEntryField.S2R, 1)
+        .With(StreamTableEntryField.S2TTB, Root);
 
     /// <summary>Maps the leaf of a level that an address lies in; whatever was there goes.</summary>
     public void Map(ulong input, ulong output, int level)

@@ -200,14 +200,16 @@ internal sealed class HitlessScene : IDisposable
         {
             Stage = PageTableStage.Stage2, InputBits = index == 0 ? 40 : 48, GranuleLog2 = index == 0 ? 12 : 16,
         });
-        var all = LeafAttributes.Stage2(LeafPermissions.Read | LeafPermissions.Write | LeafPermissions.Execute);
+        const LeafPermissions Everything = LeafPermissions.Read | LeafPermissions.Write | LeafPermissions.Execute;
+        var all = LeafAttributes.Stage2(Everything);
         Map(GuestMachine.RamBase, GuestMachine.RamBase, 64 << 20);   // CDs.
-        Map(PoolBase, PoolBase, PoolBytes);                          // Stage 1 tables.
+        Map(PoolBase, PoolBase, PoolBytes, isDevice: index == 1);    // Stage 1 tables, of which S2PTW may say something.
         Map(Data, Data + ((ulong)(index + 1) << 32), index == 0 ? 1UL << 30 : 1UL << 29);
         Map(0, Data + ((ulong)(index + 3) << 32), 4 << 20);          // What streams with stage 2 alone reach.
         return table;
 
-        void Map(ulong from, ulong to, ulong bytes) => Assert.Equal(PageTableStatus.Done, table.Map(from, to, bytes, all));
+        void Map(ulong from, ulong to, ulong bytes, bool isDevice = false) => Assert.Equal(
+            PageTableStatus.Done, table.Map(from, to, bytes, isDevice ? LeafAttributes.Stage2(Everything, memAttr: 1) : all));
     }
 
     // Nobody shares an ASID with tables of another meaning.
