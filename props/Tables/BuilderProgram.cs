@@ -1,7 +1,6 @@
 using Smmu.Fast.Comparison;
 using Smmu.Fast.Device;
 using Smmu.Fast.Formats;
-using Smmu.Fast.Memory;
 using Smmu.Fast.Oracle;
 using Smmu.Fast.Scenarios.Machines;
 using Smmu.Fast.Tables;

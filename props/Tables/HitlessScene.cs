@@ -1,6 +1,4 @@
-using Smmu.Fast.Device;
 using Smmu.Fast.Formats;
-using Smmu.Fast.Memory;
 using Smmu.Fast.Scenarios.Machines;
 using Smmu.Fast.Tables;
 
@@ -198,7 +196,9 @@ internal sealed class HitlessScene : IDisposable
     {
         var table = new PageTable(pool, new PageTableOptions
         {
-            Stage = PageTableStage.Stage2, InputBits = index == 0 ? 40 : 48, GranuleLog2 = index == 0 ? 12 : 16,
+            Stage = PageTableStage.Stage2,
+            InputBits = index == 0 ? 40 : 48,
+            GranuleLog2 = index == 0 ? 12 : 16,
         });
         const LeafPermissions Everything = LeafPermissions.Read | LeafPermissions.Write | LeafPermissions.Execute;
         var all = LeafAttributes.Stage2(Everything);

@@ -184,6 +184,19 @@ public sealed class FuzzCommandTests : IDisposable
     }
 
     [Fact]
+    public void ScriptsFromElsewhereAreTakenUp()
+    {
+        Directory.CreateDirectory(Path.Combine(Corpus, "corpus"));
+        File.WriteAllText(Path.Combine(Corpus, "corpus", "mine.smmu"), "access 8 read 0\n");
+
+        using var corpus = new Corpus(Corpus, seed: 1);
+
+        Assert.Equal((0, 1), corpus.Size);
+        Assert.True(corpus.TryPick(new Random(1), out var one, out _));
+        Assert.IsType<TranslateStep>(Assert.Single(one.Steps));
+    }
+
+    [Fact]
     public void TheLongestRunCanBegin()
     {
         using var ended = new CancellationTokenSource(Moment);

@@ -37,6 +37,8 @@ internal sealed class Corpus : IDisposable
             Directory.CreateDirectory(Path.Combine(folder, "failures"));
             inUse = Lock(Path.Combine(folder, "lock"));
             ReadState();
+            var files = Directory.GetFiles(Path.Combine(folder, "corpus"), "*.smmu").Order(StringComparer.Ordinal).Take(MostScripts);
+            scripts.AddRange(files.Select(ScriptReader.ReadFile));
         }
         catch (Exception exception)
         {
@@ -162,9 +164,6 @@ internal sealed class Corpus : IDisposable
             if (!ulong.TryParse(line, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ulong key)) throw new IOException($"{keyFile}: '{line}' is no key");
             keys.Add(key);
         }
-
-        var files = Directory.GetFiles(Path.Combine(folder!, "corpus"), "*.smmu").Order(StringComparer.Ordinal).Take(MostScripts);
-        scripts.AddRange(files.Select(ScriptReader.ReadFile));
     }
 
     private static bool TryNumber(string line, string name, out long value)
