@@ -11,7 +11,7 @@ namespace Smmu.Fast.Cli;
 internal static class FuzzCommand
 {
     private const double DefaultMinutes = 10;
-    private const double MostMinutes = 100_000;
+    private const double MostMinutes = 60_000;
     private const int DefaultSeed = 1;
     private const int MostThreads = 256;
     private const int MostFailures = 1_000;
@@ -35,11 +35,11 @@ internal static class FuzzCommand
         var seed = Arguments.Number("--seed", $"What cases are made of; {DefaultSeed} by default, or that of the folder.", int.MaxValue);
         var folder = new Option<string>("--corpus")
         {
-            Description = "A folder for corpus, failures and state; a run that is in it goes on. Without one nothing is kept.",
+            Description = "A folder for corpus, failures and state; a run that is in it goes on, with its own seed. Without one nothing is kept.",
         };
         var threads = Arguments.Number("--threads", "Threads; one for each CPU by default.", MostThreads);
         var failures = Arguments.Number("--max-failures", $"The most failures to shrink and save; {DefaultFailures} by default.", MostFailures);
-        var command = new Command("fuzz", "Random scripts on the SMMU and on the Oracle.") { minutes, seed, folder, threads, failures };
+        var command = new Command("fuzz", "Random scripts on the SMMU and on the Oracle. Exit codes: 0 agree, 1 differ, 2 unusable, 130 interrupted.") { minutes, seed, folder, threads, failures };
         command.SetAction((parsed, cancellation) => Task.Run(() => Run(
             terminal,
             new FuzzOptions

@@ -10,7 +10,7 @@ internal static class RunCommand
     {
         var file = new Argument<string>("SCRIPT") { Description = "The script; harness/Comparison/README.md has the format." };
         var quiet = new Option<bool>("--quiet") { Description = "Show the difference alone." };
-        var command = new Command("run", "Replay a script on the SMMU and on the Oracle.") { file, quiet };
+        var command = new Command("run", "Replay a script on the SMMU and on the Oracle. Exit codes: 0 agree, 1 differ, 2 unusable, 130 interrupted.") { file, quiet };
         command.SetAction((parsed, cancellation) => Task.Run(
             () =>
             {

@@ -11,6 +11,7 @@ internal sealed class Distribution
 {
     private readonly SortedDictionary<string, long> faults = [];
     private readonly SortedDictionary<int, long> leaves = [];
+    private readonly SortedDictionary<(int Stage1, int Stage2), long> pairs = [];
 
     public long Cases { get; private set; }
 
@@ -37,8 +38,11 @@ internal sealed class Distribution
     /// <summary>Records by event, stage and class.</summary>
     public IReadOnlyDictionary<string, long> Faults => faults;
 
-    /// <summary>Translations by size of the leaf, log2.</summary>
+    /// <summary>Translations by size of the leaf, log2, which tells granule and level: no two of them have the same.</summary>
     public IReadOnlyDictionary<int, long> Leaves => leaves;
+
+    /// <summary>Translations of streams with two stages, by the granules (log2) of a half of stage 1 and of stage 2.</summary>
+    public IReadOnlyDictionary<(int Stage1, int Stage2), long> Pairs => pairs;
 
     /// <summary>Counts an access by the engine's answer.</summary>
     public void Add(in Answer answer, OracleCase runs)
@@ -59,9 +63,12 @@ internal sealed class Distribution
         }
 
         Translated++;
-        if (runs.Scene.Notes.Exists(note => note.StartsWith("stage 2", StringComparison.Ordinal))
-            && runs.Scene.Notes.Exists(note => note.StartsWith("TTB", StringComparison.Ordinal))) Nested++;
         Count(leaves, answer.LeafSizeLog2);
+        var above = runs.Scene.Shapes.FindAll(shape => !shape.IsStage2);
+        var below = runs.Scene.Shapes.Find(shape => shape.IsStage2);
+        if (below is null || above.Count == 0) return;
+        Nested++;
+        foreach (var shape in above) Count(pairs, (shape.GranuleLog2, below.GranuleLog2));
     }
 
     /// <summary>Counts a case by what its device saw.</summary>
@@ -80,10 +87,28 @@ internal sealed class Distribution
         text.AppendLine(CultureInfo.InvariantCulture, $"({Nested} with two stages), {Passed} passed, {Recorded} recorded");
         text.Append(CultureInfo.InvariantCulture, $"hits: {PortHits} in ports or with SMMUEN 0, {TlbHits} in the TLB, ");
         text.AppendLine(CultureInfo.InvariantCulture, $"{WalkCacheHits} in the walk cache");
-        text.AppendLine("leaves: " + string.Join(", ", leaves.Select(pair => $"2^{pair.Key} {pair.Value}")));
+        text.AppendLine("leaves: " + string.Join(", ", leaves.Select(pair => $"{NameOf(pair.Key)} {Share(pair.Value)}")));
+        text.AppendLine("two stages: " + string.Join(", ", pairs.Select(
+            pair => $"{Granule(pair.Key.Stage1)} over {Granule(pair.Key.Stage2)} {Share(pair.Value)}")));
         foreach (var (fault, count) in faults) text.AppendLine(CultureInfo.InvariantCulture, $"{count,9} {fault}");
         return text.ToString();
     }
+
+    private static string Granule(int log2) => $"{1 << (log2 - 10)}K";
+
+    // Sizes that are none are what the output size leaves of a block.
+    private static string NameOf(int sizeLog2)
+    {
+        foreach (int granule in (int[])[12, 14, 16])
+        {
+            int above = sizeLog2 - granule;
+            if (above >= 0 && above % (granule - 3) == 0 && above / (granule - 3) <= 3) return $"{Granule(granule)} level {3 - (above / (granule - 3))}";
+        }
+
+        return $"2^{sizeLog2}";
+    }
+
+    private string Share(long part) => string.Create(CultureInfo.InvariantCulture, $"{100.0 * part / Math.Max(1, Translated):0.0} %");
 
     private static void Count<TKey>(SortedDictionary<TKey, long> counts, TKey key)
         where TKey : notnull => counts[key] = counts.GetValueOrDefault(key) + 1;

@@ -37,6 +37,9 @@ internal sealed class Scene(SmmuFeatures features)
     /// <summary>Where the STEs are.</summary>
     public Dictionary<uint, ulong> StreamEntries { get; } = [];
 
+    /// <summary>Shapes of the first stream's tables.</summary>
+    public List<TableShape> Shapes { get; } = [];
+
     /// <summary>What a reader of a failure wants to know.</summary>
     public List<string> Notes { get; } = [];
 }

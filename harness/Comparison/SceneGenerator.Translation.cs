@@ -58,6 +58,7 @@ internal sealed partial class SceneGenerator
         stages.FillStage2(space, forced);
         scene.Leaves.AddRange(space.Leaves.Select(leaf => new SceneLeaf(leaf.Input, leaf.SizeLog2, leaf.Descriptor, IsStage2: true)));
         scene.Notes.Add($"stage 2: {shape}");
+        scene.Shapes.Add(shape);
 
         bool hasAccessFlag = features.HTTU != 0 && Chance(2);
         return entry
@@ -226,6 +227,7 @@ internal sealed partial class SceneGenerator
         addresses.AddRange(found.Select(address => address | sign));
         scene.Leaves.AddRange(space.Leaves.Select(leaf => new SceneLeaf(leaf.Input | sign, leaf.SizeLog2, leaf.Descriptor, IsStage2: false)));
         scene.Notes.Add($"TTB{(isUpper ? 1 : 0)}: {shape}");
+        scene.Shapes.Add(shape);
         ulong code = shape.GranuleLog2 switch { 12 => isUpper ? 2UL : 0, 14 => isUpper ? 1UL : 2, _ => isUpper ? 3UL : 1 };
         return isUpper
             ? descriptor.With(ContextDescriptorField.T1SZ, (ulong)(64 - shape.InputBits))

@@ -1,5 +1,6 @@
 using FsCheck;
 using FsCheck.Fluent;
+using Xunit.Abstractions;
 
 namespace Smmu.Fast.Props.Caching;
 
@@ -8,7 +9,7 @@ namespace Smmu.Fast.Props.Caching;
 /// tables and configuration, and then issue one of the sequences of commands that are enough; a second SMMU, which reads
 /// everything anew each time, must answer every access alike and record the same events in the same order.
 /// </summary>
-public class CachedEqualsUncachedProperties
+public class CachedEqualsUncachedProperties(ITestOutputHelper output)
 {
     private const int Programs = 600;
 
@@ -25,6 +26,7 @@ public class CachedEqualsUncachedProperties
         Check.One(Cases.Of(Programs), Prop.ForAll(ProgramGenerator.Programs, program => program.Run(coverage)));
 
         string reached = coverage.ToString();
+        output.WriteLine(reached);
         Assert.True(IsAtLeast(coverage.Translated, 30, coverage.Accesses), reached);
         Assert.True(IsAtLeast(coverage.Faulted, 20, coverage.Accesses), reached);
         Assert.True(IsAtLeast(coverage.PortHits, 3, coverage.Accesses), reached);

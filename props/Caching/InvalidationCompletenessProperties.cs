@@ -1,4 +1,5 @@
 using Smmu.Fast.Formats;
+using Smmu.Fast.Props.Invalidation;
 
 namespace Smmu.Fast.Props.Caching;
 
@@ -126,35 +127,10 @@ public class InvalidationCompletenessProperties
     {
         foreach (bool leaf in target.ChangedLevel == target.Level ? new[] { true, false } : [false])
         {
-            foreach (var (address, range) in Ranges(scene, target)) yield return (address, leaf, range);
+            foreach (var (address, range) in RangeForms.Of(scene.Shape.Low.GranuleLog2, target.Level, scene.AddressOf(target)))
+            {
+                yield return (address, leaf, range);
+            }
         }
-    }
-
-    private static IEnumerable<(ulong Address, InvalidationRange Range)> Ranges(InvalidationScene scene, InvalidationTarget target)
-    {
-        var half = scene.Shape.Low;
-        int granule = half.GranuleLog2;
-        int log2Granules = half.EntryLog2(target.Level) - granule;
-        ulong first = scene.AddressOf(target);
-        ulong size = 1UL << half.EntryLog2(target.Level);
-        byte code = granule switch { 12 => (byte)1, 14 => 2, _ => 3 };
-        byte level = (byte)target.Level;
-
-        // One address: at the start, in the middle, at the end.
-        yield return (first, default);
-        yield return (first + (size / 2 & ~0xfffUL), default);
-        yield return (first + size - 0x1000, default);
-
-        // One granule, its level named; the whole leaf in one step and in steps of NUM.
-        yield return (first, new InvalidationRange(code, NUM: 0, SCALE: 0, level));
-        if (log2Granules > 0) yield return (first, new InvalidationRange(code, NUM: 0, (byte)log2Granules, TTL: 0));
-        if (log2Granules > 4) yield return (first, new InvalidationRange(code, NUM: 15, (byte)(log2Granules - 4), level));
-
-        // Neighbours and the leaf; the end of the range just inside of it, and its beginning.
-        ulong step = 1UL << granule;
-        yield return (first + size - step, new InvalidationRange(code, NUM: 31, SCALE: 0, TTL: 0));
-        if ((first << 16) == 0) yield break;   // There is nothing below.
-        yield return (first - (2 * step), new InvalidationRange(code, NUM: 4, (byte)log2Granules, TTL: 0));
-        yield return (first - (3 * step), new InvalidationRange(code, NUM: 3, SCALE: 0, TTL: 0));
     }
 }

@@ -1,11 +1,12 @@
 using Smmu.Fast.Formats;
+using Smmu.Fast.Props.Invalidation;
 using Smmu.Fast.Scenarios.Machines;
 
 namespace Smmu.Fast.Props.Leaves;
 
 /// <summary>
 /// Every page below a leaf translates to its own place in the output, first and last byte included, and the bytes just
-/// outside of it fault: for every size of page and block, with caches and without. The same holds for contiguous runs.
+/// outside of it fault: for every size of page and block, with caches and without, at both stages. The same holds for contiguous runs.
 /// </summary>
 public class LeafProperties
 {
@@ -65,6 +66,35 @@ public class LeafProperties
         Check(granuleLog2, level, log2Members, caches);
 
     [Theory]
+    [InlineData(12, 3, 0)]
+    [InlineData(12, 3, 4)]
+    [InlineData(12, 2, 0)]
+    [InlineData(12, 2, 4)]
+    [InlineData(12, 1, 0)]
+    [InlineData(12, 1, 4)]
+    [InlineData(14, 3, 0)]
+    [InlineData(14, 3, 7)]
+    [InlineData(14, 2, 0)]
+    [InlineData(14, 2, 5)]
+    [InlineData(16, 3, 0)]
+    [InlineData(16, 3, 5)]
+    [InlineData(16, 2, 0)]
+    [InlineData(16, 2, 5)]
+    public void EveryPageOfAStage2LeafOrRunHasItsOwnPlace(int granuleLog2, int level, int log2Members)
+    {
+        foreach (bool caches in (bool[])[true, false])
+        {
+            using var machine = new GuestMachine(Largest, configure: options => options with { CachesEnabled = caches });
+            ulong hint = log2Members == 0 ? 0 : Contiguous;
+            var tables = new PlainTables(machine, new TableMemory(machine, 4 << 20), granuleLog2, PlainTables.Stage2Leaf | hint);
+            machine.SetUpStreamTable();
+            machine.SetStream(1, tables.Stage2Entry(Entries.Valid(0b110)));
+            machine.Start();
+            CheckMapped(machine, PlainTables.EntryLog2(granuleLog2, level), log2Members, (input, output) => tables.Map(input, output, level));
+        }
+    }
+
+    [Theory]
     [InlineData(12, 0)]
     [InlineData(14, 1)]
     [InlineData(16, 1)]
@@ -87,16 +117,6 @@ public class LeafProperties
     {
         using var machine = new GuestMachine(Largest, configure: options => options with { CachesEnabled = caches });
         var space = new Stage1Space(machine, asid: 1, sizeOffset: 16, granuleLog2);
-        int leafLog2 = space.LeafLog2(level);
-        int sizeLog2 = leafLog2 + log2Members;
-        ulong input = 2UL << sizeLog2;
-        ulong output = 5UL << sizeLog2;
-        for (ulong member = 0; member < 1UL << log2Members; member++)
-        {
-            ulong offset = member << leafLog2;
-            space.Map(input + offset, output + offset, Attributes | (log2Members == 0 ? 0 : Contiguous), level);
-        }
-
         // Blocks of 512 GiB and 64 GiB exist with DS alone.
         bool needsDs = (granuleLog2, level) is (12, 0) or (14, 1);
         ulong context = machine.Allocate(64, 64);
@@ -104,6 +124,17 @@ public class LeafProperties
         machine.SetUpStreamTable();
         machine.SetStream(1, Entries.Stage1(context));
         machine.Start();
+        ulong attributes = Attributes | (log2Members == 0 ? 0 : Contiguous);
+        CheckMapped(machine, space.LeafLog2(level), log2Members, (input, output) => space.Map(input, output, attributes, level));
+    }
+
+    // Leaves that lie one after the other, and nothing beside them.
+    private static void CheckMapped(GuestMachine machine, int leafLog2, int log2Members, Action<ulong, ulong> map)
+    {
+        int sizeLog2 = leafLog2 + log2Members;
+        ulong input = 2UL << sizeLog2;
+        ulong output = 5UL << sizeLog2;
+        for (ulong offset = 0; offset < 1UL << sizeLog2; offset += 1UL << leafLog2) map(input + offset, output + offset);
 
         AssertPages(machine, input, output, sizeLog2, leafLog2);
         foreach (ulong outside in (ulong[])[input - 1, input + (1UL << sizeLog2), input - PageBytes])

@@ -85,6 +85,7 @@ public sealed class FuzzCommandTests : IDisposable
     [InlineData("--minutes", "-1")]
     [InlineData("--minutes", "NaN")]
     [InlineData("--minutes", "1e9")]
+    [InlineData("--minutes", "60001")]
     [InlineData("--minutes")]
     [InlineData("--seed", "x")]
     [InlineData("--threads", "257")]
@@ -113,6 +114,96 @@ public sealed class FuzzCommandTests : IDisposable
 
         Assert.Equal((CommandLine.Unusable, ""), (code, output));
         Assert.Contains(reason, error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void ASceneThatFailsIsSavedWithItsReason(bool throws)
+    {
+        using var ended = new CancellationTokenSource();
+        string failures = Path.Combine(Corpus, "failures");
+        var report = FuzzRun.Run(
+            Options(seed: 1) with
+            {
+                Duration = TimeSpan.FromMinutes(10),
+                MaximumFailures = 1,
+                Progress = _ =>
+                {
+                    if (Directory.GetFiles(failures, "*.smmu").Length != 0) ended.Cancel();
+                },
+                DistortScenes = answer => throws ? throw new InvalidOperationException("planted") : answer with { Address = answer.Address ^ 1 },
+            },
+            ended.Token);
+
+        var failure = Assert.Single(report.Failures);
+        Assert.Contains(throws ? "planted" : "address differs", failure.Difference, StringComparison.Ordinal);
+        string saved = Assert.Single(Directory.GetFiles(failures, "*.smmu"));
+        Assert.NotEmpty(ScriptReader.ReadFile(saved).Steps);
+        Assert.Contains("# This scene differs only", File.ReadAllText(saved), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task AFolderThatAnotherRunUsesIsRefused()
+    {
+        using (new Corpus(Corpus, seed: 1))
+        {
+            var (code, output, error) = await ScriptCommandTests.Run(new(), "fuzz", "--minutes", "0.02", "--corpus", Corpus);
+
+            Assert.Equal((CommandLine.Unusable, ""), (code, output));
+            Assert.Contains("another run uses the folder", error, StringComparison.Ordinal);
+        }
+
+        FuzzRun.Run(Options(seed: 1) with { Duration = TimeSpan.FromMilliseconds(1) }, CancellationToken.None);
+    }
+
+    [Theory]
+    [InlineData("state.txt")]
+    [InlineData("keys.txt")]
+    public async Task AFolderThatCannotBeWrittenEndsWithTwo(string file)
+    {
+        Directory.CreateDirectory(Path.Combine(Corpus, file, "in the way"));
+
+        var (code, _, error) = await ScriptCommandTests.Run(new(), "fuzz", "--minutes", "0.02", "--threads", "1", "--corpus", Corpus);
+
+        Assert.Equal(CommandLine.Unusable, code);
+        Assert.Single(error.TrimEnd('\n').Split('\n'));
+    }
+
+    [Fact]
+    public void WhatIsNoScriptInTheFolderIsLeftAlone()
+    {
+        var first = FuzzRun.Run(Options(seed: 5), CancellationToken.None);
+        File.WriteAllText(Path.Combine(Corpus, "corpus", "notes.txt"), "nonsense");
+        File.WriteAllText(Path.Combine(Corpus, "corpus", "half.smmu.new"), "nonsense");
+
+        var second = FuzzRun.Run(Options(seed: 5), CancellationToken.None);
+
+        Assert.Equal(first.Status.Cases, second.Status.CasesBefore);
+        Assert.Equal("nonsense", File.ReadAllText(Path.Combine(Corpus, "corpus", "notes.txt")));
+    }
+
+    [Fact]
+    public void ScriptsFromElsewhereAreTakenUp()
+    {
+        Directory.CreateDirectory(Path.Combine(Corpus, "corpus"));
+        File.WriteAllText(Path.Combine(Corpus, "corpus", "mine.smmu"), "access 8 read 0\n");
+
+        using var corpus = new Corpus(Corpus, seed: 1);
+
+        Assert.Equal((0, 1), corpus.Size);
+        Assert.True(corpus.TryPick(new Random(1), out var one, out _));
+        Assert.IsType<TranslateStep>(Assert.Single(one.Steps));
+    }
+
+    [Fact]
+    public void TheLongestRunCanBegin()
+    {
+        using var ended = new CancellationTokenSource(Moment);
+
+        var report = FuzzRun.Run(Options(seed: 5) with { Duration = TimeSpan.FromMinutes(60_000) }, ended.Token);
+
+        Assert.True(report.WasInterrupted);
     }
 
     private FuzzOptions Options(int seed) => new() { Duration = Moment, Threads = 1, Seed = seed, Folder = Corpus };

@@ -7,15 +7,17 @@ namespace Smmu.Fast.Comparison.Fuzzing;
 /// <summary>The scripts that reached something new, and the keys of what was reached; in memory, and in a folder.</summary>
 /// <remarks>
 /// <c>corpus/</c> and <c>failures/</c> hold scripts, <c>keys.txt</c> the keys, <c>state.txt</c> seed and number of cases. Files
-/// are replaced whole, so that a run which is killed loses seconds at most. Safe for several threads.
+/// are replaced whole, so that a run which is killed loses seconds at most. <c>lock</c> is open while a run uses the folder: one at
+/// a time. Safe for several threads.
 /// </remarks>
-internal sealed class Corpus
+internal sealed class Corpus : IDisposable
 {
     private const string Header = "smmu fuzz 1";
     private const int MostScripts = 4_096;
 
     private readonly Lock gate = new();
     private readonly string? folder;
+    private readonly FileStream? inUse;
     private readonly HashSet<ulong> keys = [];
     private readonly List<Script> scripts = [];
 
@@ -33,11 +35,20 @@ internal sealed class Corpus
         {
             Directory.CreateDirectory(Path.Combine(folder, "corpus"));
             Directory.CreateDirectory(Path.Combine(folder, "failures"));
+            inUse = Lock(Path.Combine(folder, "lock"));
             ReadState();
+            var files = Directory.GetFiles(Path.Combine(folder, "corpus"), "*.smmu").Order(StringComparer.Ordinal).Take(MostScripts);
+            scripts.AddRange(files.Select(ScriptReader.ReadFile));
         }
-        catch (Exception exception) when (exception is UnauthorizedAccessException or ArgumentException or NotSupportedException)
+        catch (Exception exception)
         {
-            throw new IOException($"{folder.Replace('\0', '?')}: {exception.Message}", exception);
+            inUse?.Dispose();
+            if (exception is UnauthorizedAccessException or ArgumentException or NotSupportedException)
+            {
+                throw new IOException($"{folder.Replace('\0', '?')}: {exception.Message}", exception);
+            }
+
+            throw;
         }
     }
 
@@ -121,6 +132,21 @@ internal sealed class Corpus
             string.Create(CultureInfo.InvariantCulture, $"{Header}\nseed {Seed}\ncases {CasesBefore + cases}\n"));
     }
 
+    /// <summary>Lets another run use the folder.</summary>
+    public void Dispose() => inUse?.Dispose();
+
+    private static FileStream Lock(string path)
+    {
+        try
+        {
+            return new FileStream(path, FileMode.OpenOrCreate, FileAccess.Write, FileShare.None);
+        }
+        catch (IOException exception)
+        {
+            throw new IOException($"{path}: another run uses the folder ({exception.Message})", exception);
+        }
+    }
+
     private void ReadState()
     {
         string state = Path.Combine(folder!, "state.txt");
@@ -138,9 +164,6 @@ internal sealed class Corpus
             if (!ulong.TryParse(line, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ulong key)) throw new IOException($"{keyFile}: '{line}' is no key");
             keys.Add(key);
         }
-
-        var files = Directory.GetFiles(Path.Combine(folder!, "corpus"), "*.smmu").Order(StringComparer.Ordinal).Take(MostScripts);
-        scripts.AddRange(files.Select(ScriptReader.ReadFile));
     }
 
     private static bool TryNumber(string line, string name, out long value)
@@ -153,7 +176,14 @@ internal sealed class Corpus
     private static void Replace(string path, string text)
     {
         string next = path + ".new";
-        File.WriteAllText(next, text);
-        File.Move(next, path, overwrite: true);
+        try
+        {
+            File.WriteAllText(next, text);
+            File.Move(next, path, overwrite: true);
+        }
+        catch (UnauthorizedAccessException exception)
+        {
+            throw new IOException($"{path}: {exception.Message}", exception);
+        }
     }
 }

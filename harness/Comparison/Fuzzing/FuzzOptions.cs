@@ -8,7 +8,7 @@ internal sealed record FuzzOptions
     /// <summary>What cases are made of. A folder that holds a run goes on with its own.</summary>
     public int Seed { get; init; } = 1;
 
-    /// <summary>How long.</summary>
+    /// <summary>How long; 49 days at most.</summary>
     public required TimeSpan Duration { get; init; }
 
     /// <summary>Threads; 1 at least.</summary>
@@ -25,6 +25,9 @@ internal sealed record FuzzOptions
 
     /// <summary>For checkers that have to see something: see <see cref="MachineOptions.Plant"/>.</summary>
     public Func<Smmu.Fast.Formats.Command, Smmu.Fast.Formats.Command>? Plant { get; init; }
+
+    /// <summary>The same for single scenes: changes what the Oracle answers, see <see cref="CaseRunner.Distort"/>.</summary>
+    public Func<Answer, Answer>? DistortScenes { get; init; }
 }
 
 /// <summary>How a run stands.</summary>

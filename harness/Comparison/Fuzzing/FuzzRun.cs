@@ -18,7 +18,7 @@ internal static class FuzzRun
     /// <exception cref="ScriptException">A script of the corpus cannot be read.</exception>
     public static FuzzReport Run(FuzzOptions options, CancellationToken cancellation)
     {
-        var corpus = new Corpus(options.Folder, options.Seed);
+        using var corpus = new Corpus(options.Folder, options.Seed);
         var watch = Stopwatch.StartNew();
         var failures = new List<FuzzFailure>();
         long taken = 0;
@@ -60,7 +60,7 @@ internal static class FuzzRun
 
         void Work()
         {
-            using var worker = new FuzzWorker(corpus, options.Plant);
+            using var worker = new FuzzWorker(corpus, options);
             try
             {
                 while (!ended.IsCancellationRequested)

@@ -20,14 +20,15 @@ internal sealed class FuzzWorker : IDisposable
     private readonly CoverageKeys coverage = new();
     private readonly MachineRunner runner;
     private readonly MachineRunner quiet;
-    private readonly CaseRunner scenes = new(new Distribution());
+    private readonly CaseRunner scenes;
     private int sinceSweep;
 
-    public FuzzWorker(Corpus corpus, Func<Command, Command>? plant)
+    public FuzzWorker(Corpus corpus, FuzzOptions options)
     {
         this.corpus = corpus;
-        runner = new MachineRunner(new MachineOptions { Coverage = coverage, Plant = plant });
-        quiet = new MachineRunner(new MachineOptions { Plant = plant });
+        runner = new MachineRunner(new MachineOptions { Coverage = coverage, Plant = options.Plant });
+        quiet = new MachineRunner(new MachineOptions { Plant = options.Plant });
+        scenes = new CaseRunner(new Distribution()) { Distort = options.DistortScenes };
     }
 
     /// <summary>Runs one case.</summary>
@@ -51,7 +52,9 @@ internal sealed class FuzzWorker : IDisposable
         if (failure is not null || ++sinceSweep < CasesPerSweep) return failure;
         sinceSweep = 0;
         string? stray = runner.CompareEverything();
-        return stray is null ? null : new RawFailure(ProgramGenerator.Next(random), stray);
+        return stray is null ? null : new RawFailure(
+            new Script(SmmuFeatures.Default, CachesEnabled: true, TwinMemory.Stretches, []),
+            FormattableString.Invariant($"{stray}, in this case or one of the {CasesPerSweep} before it in this thread"));
     }
 
     /// <summary>Makes a failure as small as it goes on failing.</summary>
@@ -65,8 +68,8 @@ internal sealed class FuzzWorker : IDisposable
         var text = new StringBuilder();
         if (failure.Scene is { } scene)
         {
-            var smallest = CaseShrinker.Shrink(scene, candidate => !cancellation.IsCancellationRequested && scenes.Run(candidate) is not null);
-            difference = scenes.Run(smallest) ?? difference;
+            var smallest = CaseShrinker.Shrink(scene, candidate => !cancellation.IsCancellationRequested && Compare(candidate) is not null);
+            difference = Compare(smallest) ?? difference;
             script = SceneScript.Of(smallest);
             text.Append("# This scene differs only where each client begins with empty caches; as a script it agrees.\n");
         }
@@ -102,10 +105,22 @@ internal sealed class FuzzWorker : IDisposable
 
     private RawFailure? RunScene(OracleCase scene, string name)
     {
-        string? difference = scenes.Run(scene);
+        string? difference = Compare(scene);
         var script = SceneScript.Of(scene);
         var asScript = Run(script, name);
         return difference is null || asScript is not null ? asScript : new RawFailure(script, difference, scene);
+    }
+
+    private string? Compare(OracleCase scene)
+    {
+        try
+        {
+            return scenes.Run(scene);
+        }
+        catch (Exception exception) when (exception is not (OutOfMemoryException or OperationCanceledException))
+        {
+            return $"an exception: {exception.GetType().Name}: {exception.Message}\n{exception.StackTrace}";
+        }
     }
 
     // The same in every process.

@@ -1,3 +1,4 @@
+using Smmu.Fast.Device;
 using Smmu.Fast.Formats;
 
 namespace Smmu.Fast.Comparison.Machine;
@@ -13,6 +14,9 @@ internal sealed record MachineOptions
 
     /// <summary>Hears what each step did, line by line; null when nobody asks.</summary>
     public Action<string>? Trace { get; init; }
+
+    /// <summary>Sees the engine when a script has come to its end without a difference; null when nobody asks.</summary>
+    public Action<SmmuDevice>? AtEnd { get; init; }
 
     /// <summary>Changes what the Oracle answers: a checker that sees nothing is no checker.</summary>
     public Func<Answer, Answer>? Distort { get; init; }
@@ -69,7 +73,9 @@ internal sealed partial class MachineRunner(MachineOptions options) : IDisposabl
                 if (difference is not null) return new MachineDifference(index, step, difference);
             }
 
-            return Memory.FirstDifference() is null ? null : new MachineDifference(index, null, "at the end " + pair.CompareMemory());
+            if (Memory.FirstDifference() is not null) return new MachineDifference(index, null, "at the end " + pair.CompareMemory());
+            options.AtEnd?.Invoke(pair.Engine);
+            return null;
         }
         catch (Exception exception) when (exception is not (OutOfMemoryException or OperationCanceledException))
         {
