@@ -121,14 +121,15 @@ internal sealed class AccessJudge(MachineMemory memory, Knowledge knowledge)
     // Where the record or a message goes, another word stands by now: delivery compares those.
     private string? DifferenceOfMemory(Question asked, OracleResult result)
     {
+        bool isDelivered = asked.Delivery != OracleDelivery.Lost;
         foreach (var (address, value) in hypothesis.Written)
         {
-            if (memory.Twin.OfEngine(address) != value && !asked.Pair.MayDeliverTo(address)) return Describe(address, value);
+            if (memory.Twin.OfEngine(address) != value && !(isDelivered && asked.Pair.MayDeliverTo(address))) return Describe(address, value);
         }
 
         foreach (ulong address in hypothesis.Read)
         {
-            if (asked.Pair.MayDeliverTo(address)) continue;
+            if (isDelivered && asked.Pair.MayDeliverTo(address)) continue;
             ulong value = hypothesis.Written.TryGetValue(address, out ulong written) ? written : memory.Get(address);
             if (memory.Twin.OfEngine(address) != value) return Describe(address, value);
         }

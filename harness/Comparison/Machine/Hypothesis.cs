@@ -221,7 +221,8 @@ internal sealed class Hypothesis(MachineMemory memory, Knowledge knowledge) : IO
         var key = (address, what);
         if (!seen.TryGetValue(key, out ulong value))
         {
-            value = snapshot is { } time ? memory.At(address, time)
+            // A TLB entry is older than its CD may be: a CD that is cached asks stage 2 for nothing.
+            value = snapshot is { } time && what.Purpose != OracleFaultClass.ContextFetch ? memory.At(address, time)
                 : chooses ? ChooseValue(address, word => SinceOf(what, word))
                 : Now(address);
             seen[key] = value;

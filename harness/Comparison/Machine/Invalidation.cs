@@ -73,15 +73,16 @@ internal sealed record Invalidation(Command Command, int Batch, int Time, int Sy
         bool isOurVm = regime.World == World.El1 && MatchesVmid(regime.Vmid, features);
         bool isOurWorld = regime.World == (E2H ? World.El2E2h : World.El2);
         bool isOurAsid = MatchesAsid(regime.Asid, features);
+        bool isAsid = features.ASID16 || Command.Asid.Value <= 0xff;   // Else the command need not do anything (4.4).
         return Command.Opcode switch
         {
             CommandOpcode.TlbiNhAll => isOurVm,
             CommandOpcode.TlbiNhAsid => isOurVm && isOurAsid && !entry.IsGlobal,
-            CommandOpcode.TlbiNhVa => isOurVm && (isOurAsid || entry.IsGlobal) && CoversAddress(in entry, features),
+            CommandOpcode.TlbiNhVa => isOurVm && (isOurAsid || (isAsid && entry.IsGlobal)) && CoversAddress(in entry, features),
             CommandOpcode.TlbiNhVaa => isOurVm && CoversAddress(in entry, features),
             CommandOpcode.TlbiEl2Asid => regime.World == World.El2E2h && isOurAsid && !entry.IsGlobal,
             CommandOpcode.TlbiEl2Va =>
-                isOurWorld && (!E2H || isOurAsid || entry.IsGlobal) && CoversAddress(in entry, features),
+                isOurWorld && (!E2H || isOurAsid || (isAsid && entry.IsGlobal)) && CoversAddress(in entry, features),
             CommandOpcode.TlbiEl2Vaa => isOurWorld && CoversAddress(in entry, features),
             _ => false,
         };
