@@ -191,6 +191,39 @@ internal sealed unsafe class CommandConsumer
         return ConsumerStep.Yield;
     }
 
+    /// <summary>
+    /// Consumes what needs no more than memory and caches, up to the first command that does; the rest is for
+    /// <see cref="Step"/>. The gate was closed just now, and no queue has anything to do but this one.
+    /// </summary>
+    public void ConsumeAtOnce()
+    {
+        ulong* words = stackalloc ulong[2];
+        bool isFenced = true;   // By closing the gate: what earlier calls invalidated is visible.
+        bool isPlain = enabled && !stopped && !isWaiting && !awaitsEndpoint && !hasGrace && !hasFetched && !isWakeUpDue;
+        if (!isPlain || (reader.IsFull && context.Features.SEV)) return;
+        for (int turn = 0; turn < CommandsPerTurn && reader.HasWork; turn++)
+        {
+            if (reader.TryReadDirect(words) != MemoryStatus.Done) return;
+            var command = new Command(words[0], words[1]);
+            if (command.Opcode == CommandOpcode.Sync)
+            {
+                if (command.CS != CompletionSignal.None || HasTimedOutInvalidation || invalidationsOut != 0) return;
+                if (!isFenced) Interlocked.MemoryBarrier();
+                isFenced = true;
+                if (!epoch.IsQuiet() || ControlBuild.Breaks(Breakage.ScopesNotAsked)) return;   // Nor is a record under way then.
+            }
+            else
+            {
+                bool isInvalidation = command.Opcode is >= CommandOpcode.CfgiSte and <= CommandOpcode.TlbiNsnhAll;
+                if (!isInvalidation || CommandExecutor.Execute(in command, context) != CommandError.None) return;
+                isFenced = false;
+            }
+
+            reader.Advance();
+            schedule.Consumed++;
+        }
+    }
+
     /// <summary>Reads a command through the host, after <see cref="ConsumerStep.FetchThroughHost"/>, with the gate open.</summary>
     public bool TryRead(ulong address, ulong* words) => reader.TryRead(address, words);
 

@@ -212,6 +212,7 @@ public sealed unsafe partial class DmaPort : IDisposable
         if (destination.Length > PartOf(iova, destination.Length)) return false;
         bool isOutermost = epoch.Enter(slot);
         bool isRead = TryHit(iova, access, out ulong payload)
+            && TranslationResult.IsSuccessOf(payload)
             && memory.TryReadDirectInScope((payload & TranslationResult.PageMask) | (iova & ((1UL << PageLog2) - 1)), destination);
         if (isOutermost) Exit();
         return isRead;
@@ -224,6 +225,7 @@ public sealed unsafe partial class DmaPort : IDisposable
         if (source.Length > PartOf(iova, source.Length)) return false;
         bool isOutermost = epoch.Enter(slot);
         bool isWritten = TryHit(iova, access, out ulong payload)
+            && TranslationResult.IsSuccessOf(payload)
             && memory.TryWriteDirectInScope((payload & TranslationResult.PageMask) | (iova & ((1UL << PageLog2) - 1)), source);
         if (isOutermost) Exit();
         return isWritten;

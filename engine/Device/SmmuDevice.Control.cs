@@ -26,6 +26,12 @@ public sealed unsafe partial class SmmuDevice
         ObjectDisposedException.ThrowIf(isDisposed, this);
         if ((offset & 3) != 0 || offset >= registerBytes) return;
         gate.Enter();
+        if (offset == RegisterOffset.CMDQ_PROD && !isConsuming && !HasAnyWork && registers.TryWriteCommandProducer(value))
+        {
+            gate.Exit();
+            return;
+        }
+
         registers.Write32(offset, value);
         ConsumeAndOpenGate();
     }
@@ -152,6 +158,8 @@ public sealed unsafe partial class SmmuDevice
 
     // Accesses that stalled while the Event queue took no record, which it does now.
     private bool HasRetries => stalls.HasUnrecorded && events.Room != 0;
+
+    private bool HasAnyWork => stalls.HasUnrecorded || Volatile.Read(ref workLeft) || HasWorkLeft;
 
     private bool HasWorkLeft => schedule.HasWork || schedule.FirstWaiting is not null || stalls.HasAnswered;
 

@@ -93,7 +93,7 @@ internal sealed unsafe partial class TranslationPath
     internal static TranslationResult ResultOf(ulong payload, ulong iova) =>
         new((payload & TranslationResult.PageMask) | (iova & ((1UL << PortTlb.PageLog2) - 1)), payload);
 
-    /// <summary>An abort without a fault.</summary>
+    /// <summary>An abort without a fault. Its payload has no address, so that it can be kept.</summary>
     internal static TranslationResult SilentAbort => new(TranslationOutcome.Aborted, 0, 0, AccessPermissions.None, default);
 
     /// <summary>A stream that passes untranslated.</summary>
@@ -144,7 +144,7 @@ internal sealed unsafe partial class TranslationPath
         if (state.Mode == StreamMode.DeviceOff) return Keep(ref state, iova, BypassDevice((uint)state.Control, iova));
 
         statistics.ConfigurationLookups++;
-        if (state.Mode == StreamMode.Abort) return SilentAbort;
+        if (state.Mode == StreamMode.Abort) return Keep(ref state, iova, SilentAbort);
         var request = new FaultRequest(state.Id, state.Substream, iova, access);
         if (state.Mode == StreamMode.Bypass)
         {
@@ -158,14 +158,12 @@ internal sealed unsafe partial class TranslationPath
             : faults.Report(FaultRecords.OfConfiguration(in request, in state.Stream), client);
     }
 
-    // What passes untranslated is kept page by page like any other answer.
+    // What passes untranslated, or aborts without a record, is kept page by page like any other answer.
     private static TranslationResult Keep(ref StreamState state, ulong iova, TranslationResult result)
     {
-        if (result.IsSuccess && state.Kept.Exists && !BitField.Exceeds(iova, 52))
-        {
-            state.Kept.Fill(iova, result.Payload, isFragment: false);
-        }
-
+        if (!state.Kept.Exists) return result;
+        if (!result.IsSuccess) state.Kept.FillForAll(iova, result.Payload);
+        else if (!BitField.Exceeds(iova, 52)) state.Kept.Fill(iova, result.Payload, isFragment: false);
         return result;
     }
 

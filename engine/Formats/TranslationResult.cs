@@ -35,7 +35,7 @@ public readonly struct TranslationResult
     // Two words and no more, so that an answer travels in registers. The second has the layout of TLB payloads, so that a hit
     // hands it on as it is:
     // [5:0] permissions  [11:6] log2 of the leaf  [51:12] output page  [59:52] memory type  [61:60] shareability  [63:62] outcome
-    // An answer that is no success has outcome 3 and: [31:0] stall token  [39:32] event  [42:40] outcome
+    // An answer that is no success has outcome 3 and: [31:0] stall token  [39:32] event  [42:40] outcome, 0 for Aborted
     private const int LeafSizeShift = 6;
     private const int TypeShift = 52;
     private const int ShareabilityShift = 60;
@@ -59,10 +59,10 @@ public readonly struct TranslationResult
         this.address = address;
         payload = outcome <= TranslationOutcome.DeviceBypassed
             ? PayloadOf(outcome, address, leafSizeLog2, permissions, attributes)
-            : NoSuccess | ((ulong)outcome << FailureShift) | ((ulong)(byte)eventType << EventShift) | stallToken;
+            : NoSuccess | ((ulong)(outcome - TranslationOutcome.Aborted) << FailureShift) | ((ulong)(byte)eventType << EventShift) | stallToken;
     }
 
-    /// <summary>A success that a TLB kept.</summary>
+    /// <summary>A success, or an abort without a fault, that a TLB kept.</summary>
     /// <param name="address">The output address.</param>
     /// <param name="payload">The answer to another address of the same page: its <see cref="Payload"/>.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -75,13 +75,13 @@ public readonly struct TranslationResult
     /// <summary>How the translation ended.</summary>
     public TranslationOutcome Outcome => IsSuccess
         ? (TranslationOutcome)(payload >> OutcomeShift)
-        : (TranslationOutcome)((payload >> FailureShift) & 7);
+        : TranslationOutcome.Aborted + (byte)((payload >> FailureShift) & 7);
 
     /// <summary>True when the access may go on to <see cref="Address"/>.</summary>
     public bool IsSuccess => payload < NoSuccess;
 
     /// <summary>The output address of exactly the input address, offset included; 0 unless <see cref="IsSuccess"/>.</summary>
-    public PhysicalAddress Address => new(address);
+    public PhysicalAddress Address => new(IsSuccess ? address : 0);   // An abort that was kept has an offset.
 
     /// <summary>
     /// The bytes around the input address for which the answer holds: the smaller of the stage 1 and stage 2 leaf, a power
@@ -119,6 +119,10 @@ public readonly struct TranslationResult
 
     /// <summary>Bits of the output page in a payload: an address of more than 52 bits cannot be kept.</summary>
     internal const ulong PageMask = 0x000f_ffff_ffff_f000;
+
+    /// <summary>True for the payload of a success.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static bool IsSuccessOf(ulong kept) => kept < NoSuccess;
 
     /// <summary>The permissions in a payload.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

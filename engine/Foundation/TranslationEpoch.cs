@@ -159,6 +159,25 @@ internal sealed unsafe class TranslationEpoch
         return true;
     }
 
+    /// <summary>True when it is plain to see that nobody is inside of a scope: others are parked, and the caller is outside.</summary>
+    /// <remarks>
+    /// As good as a grace period that has elapsed, without its number. The caller has passed a full fence since it stored what
+    /// scopes must see: either a participant is seen active here, or its scopes see that (<see cref="Activate"/>).
+    /// </remarks>
+    public bool IsQuiet()
+    {
+        int high = Volatile.Read(ref shared.HighWater);
+        for (int i = 0; i < high; i++)
+        {
+            EpochSlot* slot = slots + i;
+            int owner = Volatile.Read(ref slot->Owner);
+            if (owner == 0) continue;
+            if ((Volatile.Read(ref slot->Word) & 1) != 0 || owner != ThreadToken.Current) return false;
+        }
+
+        return true;
+    }
+
     /// <summary>True when every scope that began before the grace period has ended. Never waits for one.</summary>
     public bool HasElapsed(ulong grace)
     {

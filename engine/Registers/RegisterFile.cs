@@ -174,6 +174,15 @@ internal sealed unsafe partial class RegisterFile
         return activated;
     }
 
+    /// <summary>Writes CMDQ_PROD, while no Command queue has anything to do, and consumes what can be consumed at once.</summary>
+    /// <returns>True when nothing is left; else the write is to be made once more, as any other.</returns>
+    public bool TryWriteCommandProducer(uint value)
+    {
+        commands.WriteProducer(value);
+        consumer.ConsumeAtOnce();
+        return !consumer.HasWork;
+    }
+
     /// <summary>Writes a 32-bit register, or half of a 64-bit one. Offsets without a register ignore it.</summary>
     public void Write32(uint offset, uint value)
     {

@@ -13,7 +13,7 @@ internal struct PortTlbEntry
     public const int SizeBytes = 16;   // Four to a line.
 
     /// <summary>
-    /// [63:12] of the input address as given, tag byte included; [11] 1; [10:6] generation of the table, never 0; [5:0]
+    /// [63:12] of the input address as given, tag byte included; [11:7] generation of the table, never 0; [6] 1; [5:0]
     /// permissions that the entry denies, in the order of <see cref="AccessPermissions"/>.
     /// </summary>
     public ulong Key;
@@ -39,7 +39,7 @@ internal unsafe struct PortTlb
     public const ulong SizeBytes = Length * PortTlbEntry.SizeBytes;
 
     private const ulong DeniedMask = 0x3f;
-    private const int GenerationShift = 6;
+    private const int GenerationShift = 7;
     private const ulong LastGeneration = 0x1fUL << GenerationShift;
     private const ulong OneGeneration = 1UL << GenerationShift;
     private const ulong PageMask = ~0xfffUL;
@@ -91,6 +91,16 @@ internal unsafe struct PortTlb
         int leafLog2 = TranslationResult.LeafSizeLog2Of(payload);
         if (leafLog2 > largestLeafLog2) largestLeafLog2 = leafLog2;
         if (isFragment) hasFragments = true;
+    }
+
+    /// <summary>Keeps an answer to whatever is done at a page.</summary>
+    /// <param name="address">The input address.</param>
+    /// <param name="payload">The answer; no leaf is behind it.</param>
+    public readonly void FillForAll(ulong address, ulong payload)
+    {
+        PortTlbEntry* entry = entries + ((address >> PageLog2) & (Length - 1));
+        entry->Key = (address & PageMask) | Mark | generation;
+        entry->Payload = payload;
     }
 
     /// <summary>Drops all.</summary>

@@ -7,10 +7,11 @@ namespace Smmu.Fast.Tlbs;
 internal static class RequiredPermissions
 {
     /// <summary>A bit above the permissions, for an access that neither reads nor writes.</summary>
-    public const ushort Impossible = 0x800;
+    public const byte Impossible = 0x40;
 
     // By AccessKind: [0] read, [1] write, [2] instruction, [3] privileged. A write is data whatever it is marked (PERM-01).
-    private static ReadOnlySpan<ushort> ByAccess =>
+    // Bytes, because a span of anything longer is made by a call in builds without optimisation, which allocates.
+    private static ReadOnlySpan<byte> ByAccess =>
     [
         Impossible, 0x01, 0x02, 0x03, Impossible, 0x04, 0x02, 0x03,
         Impossible, 0x08, 0x10, 0x18, Impossible, 0x20, 0x10, 0x18,
@@ -18,7 +19,7 @@ internal static class RequiredPermissions
 
     /// <summary>The permissions of an access; none for one that neither reads nor writes.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static AccessPermissions Of(AccessKind access) => (AccessPermissions)(byte)ByAccess[(int)access & 15];
+    public static AccessPermissions Of(AccessKind access) => (AccessPermissions)(ByAccess[(int)access & 15] & ~Impossible);
 
     /// <summary>The permissions as bits, or <see cref="Impossible"/>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

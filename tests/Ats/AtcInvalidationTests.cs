@@ -133,6 +133,21 @@ public class AtcInvalidationTests
 
     [Fact]
     [Rule("CMD-ATC-09")]
+    public void ACmdSyncThatIsPublishedLaterWaitsForThemToo()
+    {
+        using var scene = new AtsScene();
+        var pending = Postpone(scene);
+        scene.Machine.Submit(Command.AtcInv(Endpoint, 0, 0));
+        Assert.Equal(1u, Consumer(scene));
+        scene.Machine.Submit(Command.Sync());
+        Assert.Equal(1u, Consumer(scene));
+
+        Assert.True(scene.Smmu.CompleteInvalidation(Assert.Single(pending)));
+        Assert.Equal(2u, Consumer(scene));
+    }
+
+    [Fact]
+    [Rule("CMD-ATC-09")]
     public void WhatAnEndpointTookFromItsCacheBeforeTheCompletionIsCoveredByTheScopeItIsUsedIn()
     {
         using var scene = new AtsScene();

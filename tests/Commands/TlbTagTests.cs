@@ -137,6 +137,24 @@ public class TlbTagTests
     }
 
     [Theory]
+    [InlineData(Global, Stage1Space.ReadWrite)]
+    [InlineData(Stage1Space.ReadWrite, Global)]
+    [Rule("TAG-01")]
+    [Rule("TAG-10")]
+    public void PagesOfAnAsidAndGlobalOnesOfTheSameTableKeepTheirTags(ulong attributesBefore, ulong attributes)
+    {
+        const ulong Page = 0x1000;
+        using var scene = new CommandScene(CommandScene.TwoStages);
+        var first = scene.Attach(1, 5, 7);
+        for (ulong i = 0; i < 4; i++) first.Map(Iova + (i * Page), Old + (i * Page), attributesBefore);
+        first.Map(Iova + (4 * Page), Old + (4 * Page), attributes);
+        for (ulong i = 0; i <= 4; i++) Assert.Equal(Old + (i * Page), scene.Output(1, Iova + (i * Page)));
+
+        scene.Attach(2, 6, 7).Map(Iova + (4 * Page), New);
+        Assert.Equal(attributes == Global ? Old + (4 * Page) : New, scene.Output(2, Iova + (4 * Page)));
+    }
+
+    [Theory]
     [InlineData(0, 0x105, EventType.BadContextDescriptor)]
     [InlineData(0, 0x05, EventType.None)]
     [InlineData(1, 0x105, EventType.None)]

@@ -36,8 +36,7 @@ public sealed class GuestMachine : IDisposable
         Func<SmmuOptions, SmmuOptions>? configure = null)
     {
         Memory = new GuestMemory(bus);
-        Memory.AddOwned(RamBase, ramBytes);
-        ram = new Ram(RamBase + ramBytes);
+        ram = new Ram(Memory.AddOwned(RamBase, ramBytes), RamBase + ramBytes);
         ownsMemory = true;
         var options = new SmmuOptions { Memory = Memory, Features = features ?? SmmuFeatures.Default };
         Smmu = new SmmuDevice(configure is null ? options : configure(options));
@@ -52,6 +51,9 @@ public sealed class GuestMachine : IDisposable
 
     /// <summary>Physical memory.</summary>
     public GuestMemory Memory { get; }
+
+    /// <summary>Its RAM.</summary>
+    public GuestRegion RamRegion => ram.Region;
 
     /// <summary>The SMMU.</summary>
     public SmmuDevice Smmu { get; }
@@ -263,8 +265,10 @@ public sealed class GuestMachine : IDisposable
         if (!done) throw new InvalidOperationException($"The machine has no writable memory at 0x{address:x}.");
     }
 
-    private sealed class Ram(ulong end)
+    private sealed class Ram(GuestRegion region, ulong end)
     {
+        public GuestRegion Region => region;
+
         public ulong End { get; } = end;
 
         public ulong Free { get; set; } = RamBase;
