@@ -205,6 +205,7 @@ internal sealed unsafe class CommandConsumer
         {
             if (reader.TryReadDirect(words) != MemoryStatus.Done) return;
             var command = new Command(words[0], words[1]);
+            if (Filter is { } filter && !filter.TryConvert(ref command)) return;
             if (command.Opcode == CommandOpcode.Sync)
             {
                 if (command.CS != CompletionSignal.None || HasTimedOutInvalidation || invalidationsOut != 0) return;

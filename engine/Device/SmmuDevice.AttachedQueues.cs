@@ -33,8 +33,14 @@ public sealed unsafe partial class SmmuDevice
         gate.Enter();
     }
 
+    /// <summary>True when no queue has anything to do, so that one can consume at once; behind the gate.</summary>
+    internal bool IsIdle => !isConsuming && !HasAnyWork;
+
     /// <summary>Runs what there is to run, and opens the gate.</summary>
     internal void RunAndLeaveGate() => ConsumeAndOpenGate();
+
+    /// <summary>Opens the gate when nothing has come to be done.</summary>
+    internal void LeaveIdleGate() => gate.Exit();
 
     /// <summary>Opens the gate after changes that are to run with the next call.</summary>
     internal void LeaveGate()

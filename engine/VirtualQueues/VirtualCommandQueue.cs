@@ -91,10 +91,15 @@ internal sealed class VirtualCommandQueue : IRefusalListener
     }
 
     /// <summary>Takes a write of PROD.</summary>
-    public void WriteProducer(uint value)
+    /// <param name="value">The value.</param>
+    /// <param name="atOnce">True when no queue has anything to do: commands that need nobody else are consumed here.</param>
+    /// <returns>True when something is left to do.</returns>
+    public bool WriteProducer(uint value, bool atOnce)
     {
         reader.WriteProducer(value);
+        if (atOnce) Consumer.ConsumeAtOnce();
         Consumer.Reconsider();
+        return Consumer.HasWork;
     }
 
     /// <summary>Takes a write of CONS; without effect while the queue is active.</summary>

@@ -43,8 +43,20 @@ public sealed partial class VirtualQueueBlock
         if ((offset & 3) != 0 || offset >= SizeBytes) return;
         ulong unmasked = 0;
         Smmu.EnterGate();
-        if (offset < VirtualQueueOffset.VCMDQ_PAGE0) WriteBlock((uint)offset, value, out unmasked);
-        else WriteQueue((uint)offset, value);
+        if (offset < VirtualQueueOffset.VCMDQ_PAGE0)
+        {
+            WriteBlock((uint)offset, value, out unmasked);
+        }
+        else
+        {
+            bool isIdle = Smmu.IsIdle;
+            if (!WriteQueue((uint)offset, value, isIdle) && isIdle)
+            {
+                Smmu.LeaveIdleGate();
+                return;
+            }
+        }
+
         Smmu.RunAndLeaveGate();
         if (unmasked != 0) TellOfUnmasked(unmasked);
     }
@@ -201,24 +213,25 @@ public sealed partial class VirtualQueueBlock
         }
     }
 
-    private void WriteQueue(uint offset, uint value)
+    // True when something may have come to be done.
+    private bool WriteQueue(uint offset, uint value, bool isIdle)
     {
-        if (!TryFindQueue(offset, out var queue, out uint place, out bool isPage1)) return;
+        if (!TryFindQueue(offset, out var queue, out uint place, out bool isPage1)) return false;
         if (isPage1)
         {
             ulong kept = queue.BaseRegister;
             if (place == VirtualQueueOffset.VCMDQ_BASE) queue.WriteBase((kept & ~(ulong)uint.MaxValue) | value);
             else if (place == VirtualQueueOffset.VCMDQ_BASE + sizeof(uint)) queue.WriteBase((uint)kept | ((ulong)value << WordBits));
-            return;
+            return true;
         }
 
         switch (place)
         {
-            case VirtualQueueOffset.VCMDQ_PROD: queue.WriteProducer(value); break;
-            case VirtualQueueOffset.VCMDQ_CONS: queue.WriteConsumer(value); break;
-            case VirtualQueueOffset.VCMDQ_CONFIG: queue.WriteConfiguration(value); break;
-            case VirtualQueueOffset.VCMDQ_GERRORN: queue.WriteAcknowledge(value); break;
-            default: break;
+            case VirtualQueueOffset.VCMDQ_PROD: return queue.WriteProducer(value, isIdle);
+            case VirtualQueueOffset.VCMDQ_CONS: queue.WriteConsumer(value); return true;
+            case VirtualQueueOffset.VCMDQ_CONFIG: queue.WriteConfiguration(value); return true;
+            case VirtualQueueOffset.VCMDQ_GERRORN: queue.WriteAcknowledge(value); return true;
+            default: return false;
         }
     }
 

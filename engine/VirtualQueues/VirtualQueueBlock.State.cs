@@ -84,7 +84,7 @@ public sealed partial class VirtualQueueBlock
             WriteAllocation(number, Take32(ref rest));
             queue.WriteBase(Take64(ref rest));
             queue.WriteConsumer(Take32(ref rest));
-            queue.WriteProducer(Take32(ref rest));
+            queue.WriteProducer(Take32(ref rest), atOnce: false);
             queue.RestoreError(Take32(ref rest));
             queue.WriteAcknowledge(Take32(ref rest));
             queue.WriteConfiguration(Take32(ref rest));

@@ -1,6 +1,5 @@
 using Smmu.Fast.Device;
 using Smmu.Fast.Formats;
-using Smmu.Fast.Scenarios.Machines;
 using Smmu.Fast.Tests.Commands;
 using Offset = Smmu.Fast.VirtualQueues.VirtualQueueOffset;
 

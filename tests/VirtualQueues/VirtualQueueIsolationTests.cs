@@ -1,8 +1,6 @@
 using Smmu.Fast.Device;
 using Smmu.Fast.Formats;
-using Smmu.Fast.Memory;
 using Smmu.Fast.Scenarios.Machines;
-using Smmu.Fast.Tests.Commands;
 using Smmu.Fast.Tests.Memory;
 using Offset = Smmu.Fast.VirtualQueues.VirtualQueueOffset;
 

@@ -1,4 +1,3 @@
-using Smmu.Fast.Device;
 using Smmu.Fast.Formats;
 using Smmu.Fast.Iommufd;
 using Smmu.Fast.Iommufd.Submission;
@@ -61,6 +60,9 @@ internal sealed class TegraScene : IDisposable
     /// <summary>CMD_SYNCs that teardowns have had submitted.</summary>
     public int Synchronizations { get; private set; }
 
+    /// <summary>Interface of the vIOMMU that was made last.</summary>
+    public TegraVirtualInterface? LastInterface { get; private set; }
+
     /// <summary>Makes a vIOMMU.</summary>
     /// <param name="viommu">Its id.</param>
     /// <param name="window">Offset of its window.</param>
@@ -109,6 +111,7 @@ internal sealed class TegraScene : IDisposable
         Errno errno = TegraVirtualInterface.Create(Driver, new Vmid(nextVmid), request.Host, Synchronize, in data, out var queues);
         if (errno != Errno.None) return errno;
         nextVmid++;
+        LastInterface = queues;
         uint stream = FirstStream;
         viommu = new TegraViommu(inner, queues!, _ => new StreamId(stream++));
         return Errno.None;

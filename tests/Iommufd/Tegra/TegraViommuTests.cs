@@ -99,6 +99,20 @@ public class TegraViommuTests
     }
 
     [Fact]
+    public void AnInterfaceComesBackWithoutTheStreamsOfTheLastGuest()
+    {
+        using var scene = new TegraScene();
+        scene.NewViommu(out _);
+        Assert.Equal(Errno.None, scene.LastInterface!.AddDevice(new StreamId(5), 3));
+        Assert.Equal(7u, scene.Hardware.ReadInterface(1, Offset.VINTF_SID_MATCH));
+
+        scene.LastInterface.Dispose();   // Whoever uses it without iommufd need not remove them.
+        scene.NewViommu(out _);
+        Assert.Equal(1, scene.LastInterface.Number);
+        Assert.Equal((0u, 0u), (scene.Hardware.ReadInterface(1, Offset.VINTF_SID_MATCH), scene.Hardware.ReadInterface(1, Offset.VINTF_SID_REPLACE)));
+    }
+
+    [Fact]
     public void AnAnswerThatCannotBeWrittenTakesNoInterface()
     {
         using var scene = new TegraScene();
