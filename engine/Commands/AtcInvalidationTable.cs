@@ -4,7 +4,8 @@ namespace Smmu.Fast.Commands;
 /// <remarks>
 /// A token is never in use twice, so that a completion that comes twice, or after a reset, hits nothing: [4:0] the slot,
 /// [31:5] a number that grows with each invalidation. Each belongs to the queue whose command it was: the CMD_SYNCs of other
-/// queues neither wait for it nor hear of its timeout (ECMDQ-15).
+/// queues neither wait for it nor hear of its timeout (ECMDQ-15). A queue that changes hands leaves those behind that are
+/// out, so that the next owner hears of none.
 /// </remarks>
 internal sealed class AtcInvalidationTable
 {
@@ -15,6 +16,7 @@ internal sealed class AtcInvalidationTable
 
     private readonly uint[] tokens = new uint[Capacity];   // 0 marks a free slot.
     private readonly CommandConsumer?[] owners = new CommandConsumer?[Capacity];
+    private readonly bool[] orphans = new bool[Capacity];
     private uint number;
     private int count;
 
@@ -34,6 +36,7 @@ internal sealed class AtcInvalidationTable
         while (token >> SlotBits == 0);
         tokens[slot] = token;
         owners[slot] = owner;
+        orphans[slot] = false;
         count++;
         return true;
     }
@@ -47,8 +50,26 @@ internal sealed class AtcInvalidationTable
         if (token == 0 || tokens[slot] != token) return false;
         tokens[slot] = 0;
         count--;
-        owners[slot]!.EndInvalidation(timedOut);
+        owners[slot]!.EndInvalidation(timedOut && !orphans[slot]);
         return true;
+    }
+
+    /// <summary>
+    /// Gives what a queue has out to another one, whose CMD_SYNCs wait for it from now on. They do not hear of a timeout: an
+    /// endpoint of whoever had the queue shall not stop a queue of others.
+    /// </summary>
+    public void HandOver(CommandConsumer from, CommandConsumer to)
+    {
+        for (int slot = 0; slot < Capacity; slot++)
+        {
+            if (tokens[slot] == 0 || owners[slot] != from) continue;
+            owners[slot] = to;
+            orphans[slot] = true;
+            to.AdoptInvalidation();
+        }
+
+        from.ForgetInvalidations();
+        from.JudgeAnew();
     }
 
     /// <summary>Forgets all of them: their completions will hit nothing. The queues are to forget them, too.</summary>

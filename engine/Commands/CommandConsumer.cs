@@ -89,6 +89,12 @@ internal sealed unsafe class CommandConsumer
     /// <summary>True for an Enhanced Command queue.</summary>
     public bool IsEnhanced => reader.IsEnhanced;
 
+    /// <summary>Judges and converts the commands of a guest that has the queue to itself; null for queues of the host.</summary>
+    public GuestCommandFilter? Filter { get; set; }
+
+    /// <summary>Hears of commands that are refused, in place of CMDQ_ERR and CMDQP_ERR.</summary>
+    public IRefusalListener? Listener { get; init; }
+
     /// <summary>Entries of the queue.</summary>
     public int Entries => reader.Layout.Entries;
 
@@ -163,6 +169,7 @@ internal sealed unsafe class CommandConsumer
             if (isWaiting) return ConsumerStep.Waiting;
             if (!HasWork || budget <= 0) return ConsumerStep.Idle;
             if (!TryFetch(out var command, out var step)) return step;
+            if (Filter is { } filter && !filter.TryConvert(ref command)) return Refuse(CommandError.Illegal);
 
             if (command.Opcode == CommandOpcode.Sync)
             {
@@ -264,6 +271,9 @@ internal sealed unsafe class CommandConsumer
     /// <summary>Makes the next CMD_SYNC tell of a timeout.</summary>
     public void RestoreTimeout() => HasTimedOutInvalidation = true;
 
+    /// <summary>Takes over an ATS invalidation that another queue had out.</summary>
+    public void AdoptInvalidation() => invalidationsOut++;
+
     /// <summary>Forgets the ATS invalidations that are out.</summary>
     public void ForgetInvalidations()
     {
@@ -271,8 +281,9 @@ internal sealed unsafe class CommandConsumer
         HasTimedOutInvalidation = false;
     }
 
-    private bool TryConsumeAtOnce(in Command command, ref bool isFenced)
+    private bool TryConsumeAtOnce(Command command, ref bool isFenced)
     {
+        if (Filter is { } filter && !filter.TryConvert(ref command)) return false;
         if (command.Opcode == CommandOpcode.Sync)
         {
             if (command.CS != CompletionSignal.None || HasTimedOutInvalidation || invalidationsOut != 0) return false;

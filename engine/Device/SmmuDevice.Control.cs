@@ -78,13 +78,17 @@ public sealed unsafe partial class SmmuDevice
             : registers.Read32(offset) | ((ulong)registers.Read32(offset + 4) << 32);
     }
 
-    /// <summary>Resets the device: registers, queues and all that is cached. Ports stay open and their scopes go on.</summary>
+    /// <summary>
+    /// Resets the device: registers, queues and all that is cached, and the command queues of guests beside it. Ports stay open
+    /// and their scopes go on.
+    /// </summary>
     /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
     public void Reset()
     {
         ObjectDisposedException.ThrowIf(isDisposed, this);
         gate.Enter();
         registers.Reset();
+        attached?.ResetBehindGate();
         ForgetAll();
         ConsumeAndOpenGate();
     }
@@ -201,7 +205,8 @@ public sealed unsafe partial class SmmuDevice
                     break;
 
                 case ConsumerStep.Error:
-                    RaiseCommandError(current.IsEnhanced ? GlobalErrors.CMDQP_ERR : GlobalErrors.CMDQ_ERR);
+                    if (current.Listener is { } listener) TellOfRefusal(listener);
+                    else RaiseCommandError(current.IsEnhanced ? GlobalErrors.CMDQP_ERR : GlobalErrors.CMDQ_ERR);
                     break;
 
                 case ConsumerStep.WakeUp:

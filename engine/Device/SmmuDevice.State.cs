@@ -31,7 +31,8 @@ public sealed unsafe partial class SmmuDevice
     /// <remarks>
     /// Stalled accesses of the device as it is now end with an abort, as in a reset. Those of the saved one go on: a port that
     /// is opened for the same stream and substream, with an <see cref="Faults.IStallClient"/>, hears of their ends under the
-    /// tokens of old. Commands are run by the next call; <see cref="HasPendingWork"/> tells of them.
+    /// tokens of old. Commands are run by the next call; <see cref="HasPendingWork"/> tells of them. Command queues of guests
+    /// beside the device are reset; their state is restored after this one.
     /// </remarks>
     /// <param name="state">What <see cref="Save"/> returned, on this or another device with the same features.</param>
     /// <exception cref="InvalidDataException">
@@ -50,6 +51,7 @@ public sealed unsafe partial class SmmuDevice
         try
         {
             registers.Reset();
+            attached?.ResetBehindGate();
             ForgetAll();
             while (stalls.HasAnswered) EndStall();
             registers.Restore(saved.Registers);
@@ -80,7 +82,7 @@ public sealed unsafe partial class SmmuDevice
     }
 
     // Leaves with the gate closed.
-    private void EnterAtRest()
+    internal void EnterAtRest()
     {
         gate.Enter();
         while (stalls.HasAnswered && !isConsuming) EndStall();

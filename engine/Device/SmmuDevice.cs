@@ -32,6 +32,7 @@ public sealed unsafe partial class SmmuDevice : IDisposable
     private readonly ConfigurationCache configuration;
     private readonly ConfigurationDates dates = new();
     private readonly ControlGate gate = new();
+    private readonly CommandContext context;
     private readonly CommandSchedule schedule;
     private readonly CommandConsumer consumer;
     private readonly EnhancedCommandQueues enhanced;
@@ -70,7 +71,7 @@ public sealed unsafe partial class SmmuDevice : IDisposable
 
         int outputBits = features.OutputAddressBits;
         stalls = new StallTable(features);
-        var context = new CommandContext(features, caches, dates, stalls)
+        context = new CommandContext(features, caches, dates, stalls)
         {
             TolerateReservedRange = options.TolerateReservedRange,
             HasEndpoints = options.AtsEndpoints is not null,

@@ -55,7 +55,16 @@ internal sealed class MockIommu : IIommuDriver
         return errno;
     }
 
-    public bool SupportsViommu(IIommuDevice device, uint type) => type == ViommuType;
+    /// <summary>Makes vIOMMUs of a further type around the mock's own.</summary>
+    public delegate Errno Wrapper(in ViommuRequest request, in UserData data, IViommu inner, out IViommu? viommu);
+
+    /// <summary>Further types of vIOMMU.</summary>
+    public Dictionary<uint, Wrapper> Wrappers { get; } = [];
+
+    /// <summary>Further types of hardware info.</summary>
+    public Dictionary<uint, ReadOnlyMemory<byte>> Information { get; } = [];
+
+    public bool SupportsViommu(IIommuDevice device, uint type) => type == ViommuType || Wrappers.ContainsKey(type);
 
     public Errno CreateViommu(in ViommuRequest request, in UserData data, out IViommu? viommu)
     {
@@ -63,6 +72,13 @@ internal sealed class MockIommu : IIommuDriver
         Errno errno = Inject();
         if (errno != Errno.None) return errno;
         var made = new MockViommu(this, request.Host);
+        if (Wrappers.TryGetValue(request.Type, out Wrapper? wrapper))
+        {
+            errno = wrapper(in request, in data, made, out viommu);
+            if (errno == Errno.None) Alive++;
+            return errno;
+        }
+
         if (data.HasData)
         {
             // {input, output, offset of the window, its length}: the first word shows in the window.
@@ -84,7 +100,7 @@ internal sealed class MockIommu : IIommuDriver
 
     public Errno GetHardwareInfo(IIommuDevice device, ref uint type, out ReadOnlyMemory<byte> information)
     {
-        information = default;
+        if (Information.TryGetValue(type, out information)) return Errno.None;
         if (type is not (0 or InfoType)) return Errno.EOPNOTSUPP;
         type = InfoType;
         byte[] bytes = new byte[8];

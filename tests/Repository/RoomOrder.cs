@@ -12,7 +12,7 @@ internal static partial class RoomOrder
     private static readonly string[] Rooms =
     [
         "Foundation", "Memory", "Formats", Tables, "Tlbs", "Walks", "Streams", "Queues", "Faults", "Commands", "Registers", "Device",
-        "Iommufd",
+        "VirtualQueues", "Iommufd",
     ];
 
     /// <summary>Who reads tables as the SMMU does; shares memory and formats with who builds them, never code.</summary>
