@@ -2,6 +2,16 @@ using Smmu.Fast.Perf.Running;
 
 namespace Smmu.Fast.Perf.Aims;
 
+/// <summary>A figure beside ours: the same under harder terms.</summary>
+/// <param name="Label">The terms.</param>
+/// <param name="Key">The figure.</param>
+/// <param name="Otherwise">The terms under which the aim is met when this figure misses it; null when it is not judged.</param>
+internal sealed record BesideFigure(string Label, string Key, string? Otherwise = null)
+{
+    /// <summary>One call for each access, where ours share a scope.</summary>
+    public static BesideFigure OneCall(string key) => new("one call", key, "64 accesses to a scope");
+}
+
 /// <summary>What a part of an aim asks for.</summary>
 /// <param name="Label">Which load, where an aim has several parts.</param>
 /// <param name="Ours">Our number.</param>
@@ -17,11 +27,8 @@ internal sealed record AimPart(string Label, Formula Ours, double Limit)
     /// <summary>Of our number, as <see cref="Count"/> has it: empty for nanoseconds.</summary>
     public string Unit { get; init; } = "";
 
-    /// <summary>The same by one call for each access, where our number is of accesses that share a scope.</summary>
-    public string? OneCall { get; init; }
-
-    /// <summary>The same where each access waits for the one before.</summary>
-    public string? Dependent { get; init; }
+    /// <summary>Figures that stand beside ours.</summary>
+    public IReadOnlyList<BesideFigure> Beside { get; init; } = [];
 
     /// <summary>What QEMU 7.2 takes, in nanoseconds.</summary>
     public double? Qemu7 { get; init; }
@@ -33,8 +40,7 @@ internal sealed record AimPart(string Label, Formula Ours, double Limit)
     public string FirstKey => Ours.Keys[0];
 
     /// <summary>All figures that it speaks of.</summary>
-    public IEnumerable<string> Keys =>
-        [.. Ours.Keys, .. new[] { OneCall, Dependent }.Where(key => key is not null).Select(key => key!)];
+    public IEnumerable<string> Keys => [.. Ours.Keys, .. Beside.Select(figure => figure.Key)];
 }
 
 /// <summary>A row of the table of aims.</summary>

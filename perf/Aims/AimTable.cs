@@ -35,7 +35,8 @@ internal static partial class AimTable
             new AimPart("MSI", "SyncBenchmarks.Smmu(Msi)", 20)),
         Invalidation("TLBI_NH_VA", (520, 628), (9_300, 14_000)),
         Invalidation("TLBI_NH_ASID", (4_300, 5_800), (144_000, 155_000)),
-        Invalidation("TLBI_NSNH_ALL", (4_600, 4_700), (127_000, 139_000)),
+        new("TLBI_NSNH_ALL + SYNC",
+            NsnhAll(200) with { Qemu7 = 4_600, Qemu10 = 4_700 }, NsnhAll(4_096) with { Qemu7 = 127_000, Qemu10 = 139_000 }, NsnhAll(65_536)),
         new("range TLBI of 31 pages + SYNC", new AimPart("", "RangeBenchmarks.Smmu(Pages 31)", 60) { Qemu7 = 2_375, Qemu10 = 2_262 }),
         new("TLBI + SYNC + the next hit",
             NextHit("TLBI_NH_VA", 200), NextHit("TLBI_NH_VA", 4_096), NextHit("TLBI_NH_VA", 65_536),
@@ -65,8 +66,11 @@ internal static partial class AimTable
     private static AimPart Hit(string load, double limit, double? qemu7, double? qemu10) =>
         new(load, $"PortHitBenchmarks.Scope({load})", limit)
         {
-            OneCall = $"PortHitBenchmarks.Port({load})",
-            Dependent = $"PortHitBenchmarks.Dependent({load})",
+            Beside =
+            [
+                BesideFigure.OneCall($"PortHitBenchmarks.Port({load})"),
+                new BesideFigure("dependent", $"PortHitBenchmarks.Dependent({load})"),
+            ],
             Qemu7 = qemu7,
             Qemu10 = qemu10,
         };
@@ -80,7 +84,7 @@ internal static partial class AimTable
     private static AimPart Miss(string label, string order, double limit, double qemu7, double qemu10) =>
         new(label, $"MissBenchmarks.Scope({order}, Warm)", limit)
         {
-            OneCall = $"MissBenchmarks.Port({order}, Warm)",
+            Beside = [BesideFigure.OneCall($"MissBenchmarks.Port({order}, Warm)")],
             Qemu7 = qemu7,
             Qemu10 = qemu10,
         };
@@ -88,14 +92,14 @@ internal static partial class AimTable
     private static AimPart NestedMiss(string label, string order, double limit, double qemu10) =>
         new(label, $"NestedMissBenchmarks.Scope({order})", limit)
         {
-            OneCall = $"NestedMissBenchmarks.Port({order})",
+            Beside = [BesideFigure.OneCall($"NestedMissBenchmarks.Port({order})")],
             Qemu10 = qemu10,
         };
 
     private static AimPart Untranslated(string label, string reason, double qemu7, double qemu10) =>
         new(label, $"BypassBenchmarks.Scope({reason})", 2)
         {
-            OneCall = $"BypassBenchmarks.Port({reason})",
+            Beside = [BesideFigure.OneCall($"BypassBenchmarks.Port({reason})")],
             Qemu7 = qemu7,
             Qemu10 = qemu10,
         };
@@ -113,6 +117,20 @@ internal static partial class AimTable
             FormattableString.Invariant($"InvalidateBenchmarks.Smmu({command}, Cached {cached:N0})"),
             40);
     }
+
+    private static AimPart NsnhAll(int cached) => new(
+        FormattableString.Invariant($"{cached:N0} cached"),
+        FormattableString.Invariant($"InvalidateAllBenchmarks.Smmu(Cached {cached:N0})"),
+        40)
+    {
+        Beside =
+        [
+            new BesideFigure(
+                "each on another device",
+                FormattableString.Invariant($"InvalidateAllBenchmarks.OnManyDevices(Cached {cached:N0})"),
+                "while the device is in the caches"),
+        ],
+    };
 
     private static AimPart Ste(int cached) => new(
         FormattableString.Invariant($"{cached:N0} cached"),

@@ -3,8 +3,13 @@ using Smmu.Fast.Perf.Running;
 namespace Smmu.Fast.Perf.Aims;
 
 /// <summary>A part of an aim, and what was measured.</summary>
+/// <param name="Part">The part.</param>
+/// <param name="Ours">Our number.</param>
+/// <param name="Beside">What stands beside it, in the order of the part; null where it was not measured.</param>
+/// <param name="Floor">The floor, where there is one.</param>
+/// <param name="Textbook">The textbook baseline, where there is one.</param>
 internal sealed record PartVerdict(
-    AimPart Part, double Ours, double? OneCall, double? Dependent, double? Floor, double? Textbook)
+    AimPart Part, double Ours, IReadOnlyList<double?> Beside, double? Floor, double? Textbook)
 {
     /// <summary>The number that ours must not pass.</summary>
     public double Limit => Part.OverFloor ? Part.Limit + (Floor ?? 0) : Part.Limit;
@@ -12,16 +17,17 @@ internal sealed record PartVerdict(
     /// <summary>True when it does not.</summary>
     public bool IsMet => Part.AtLeast ? Ours >= Limit : Ours <= Limit;
 
-    /// <summary>True when the same by one call for each access does not either.</summary>
-    public bool IsMetByOneCall => OneCall is null || OneCall <= Limit;
+    /// <summary>The terms under which alone the aim is met.</summary>
+    public IEnumerable<string> Terms => Part.Beside.Zip(Beside)
+        .Where(pair => pair.First.Otherwise is not null && pair.Second > Limit)
+        .Select(pair => pair.First.Otherwise!);
 
     /// <summary>Our number, and what stands beside it.</summary>
     public string Describe()
     {
         string[] beside =
         [
-            .. OneCall is { } call ? [$"one call {Show(call)}"] : Array.Empty<string>(),
-            .. Dependent is { } wait ? [$"dependent {Show(wait)}"] : Array.Empty<string>(),
+            .. Part.Beside.Zip(Beside).Where(pair => pair.Second is not null).Select(pair => $"{pair.First.Label} {Show(pair.Second)}"),
         ];
         return $"**{Show(Ours)}**{(beside.Length > 0 ? $" ({string.Join(", ", beside)})" : "")}";
     }
@@ -39,13 +45,10 @@ internal sealed record Verdict(Aim Aim, IReadOnlyList<PartVerdict> Parts)
     /// <summary>True when all parts are.</summary>
     public bool IsMet => Parts.All(part => part.IsMet);
 
-    /// <summary>The answer in words: an aim that holds only where accesses share a scope says so.</summary>
-    public string Answer => (IsMet, Parts.All(part => part.IsMetByOneCall)) switch
-    {
-        (false, _) => "**no**",
-        (true, true) => "yes",
-        _ => "yes, 64 accesses to a scope",
-    };
+    /// <summary>The answer in words, with the terms under which alone it holds.</summary>
+    public string Answer => IsMet
+        ? string.Join(", ", Parts.SelectMany(part => part.Terms).Distinct().Prepend("yes"))
+        : "**no**";
 
     /// <summary>Judges; null when a figure is missing.</summary>
     public static Verdict? Of(Aim aim, IReadOnlyDictionary<string, Result> results)
@@ -58,15 +61,14 @@ internal sealed record Verdict(Aim Aim, IReadOnlyList<PartVerdict> Parts)
             parts.Add(new PartVerdict(
                 part,
                 ours,
-                ValueOf(part.OneCall),
-                ValueOf(part.Dependent),
+                [.. part.Beside.Select(figure => ValueOf(figure.Key))],
                 hasYardsticks ? ValueOf(Measured.Beside(part.FirstKey, Measured.FloorName)) : null,
                 hasYardsticks ? ValueOf(Measured.Beside(part.FirstKey, Measured.TextbookName)) : null));
         }
 
         return new Verdict(aim, parts);
 
-        double? ValueOf(string? key) => key is not null && results.TryGetValue(key, out var result) ? result.Value : null;
+        double? ValueOf(string key) => results.TryGetValue(key, out var result) ? result.Value : null;
     }
 
     /// <summary>A cell with something of each part, behind its label.</summary>

@@ -143,7 +143,12 @@ internal sealed class CommandWorld : IDisposable
     }
 
     // Pages of many address spaces share sets by chance: with two thirds of all entries in use, some of the 65,536 do not fit.
-    private double MostLeftOut => kind.Owners == Owners.OneAsid || cached <= 4_096 ? 0.01 : 0.4;
+    private double MostLeftOut => (kind.Owners, cached) switch
+    {
+        (Owners.OneAsid, _) or (_, <= 4_096) => 0.01,
+        (Owners.ManyVmids, _) => 0.6,
+        _ => 0.4,
+    };
 
     private ulong Walks => scenes[0].Machine.Smmu.GetStatistics().Walks;
 

@@ -86,6 +86,7 @@ internal sealed class Campaign(ReportOptions options, TextWriter progress)
         if (isHost) start.ArgumentList.Add(typeof(Campaign).Assembly.Location);
         foreach (string argument in (ReadOnlySpan<string>)[Child.Verb, name, file, .. options.Patterns]) start.ArgumentList.Add(argument);
         Tier.Impose(options.Tier, start.Environment);
+        start.Environment["DOTNET_TC_CallCountingDelayMs"] = "0";   // Compiles what is called often at once, not when it is quiet.
         return start;
     }
 }

@@ -19,9 +19,9 @@ internal static class Child
     public const string Verb = "--child";
 
     /// <summary>Iterations that a median is taken over.</summary>
-    public const int Iterations = 11;
+    public const int Iterations = 9;
 
-    private const int IterationsOfShortOnes = 41;
+    private const int IterationsOfShortOnes = 15;
 
     private static readonly IClock precise = new ThreadClock();
 
@@ -33,7 +33,7 @@ internal static class Child
     // Long enough that everything has reached its last tier of compilation before the first figure is taken.
     private static readonly Job longIterations = Job.Default
         .WithClock(precise.IsAvailable ? precise : Chronometer.BestClock)
-        .WithIterationTime(TimeInterval.FromMilliseconds(30))
+        .WithIterationTime(TimeInterval.FromMilliseconds(25))
         .WithWarmupCount(10)
         .WithIterationCount(Iterations)
         .WithEvaluateOverhead(false);
@@ -41,8 +41,9 @@ internal static class Child
     // One call for each iteration, as caches have to be filled before it: the clock is part of the overhead that is taken off.
     private static readonly Job shortIterations = Job.Default
         .WithClock(Chronometer.BestClock)
-        .WithWarmupCount(6)
+        .WithWarmupCount(3)
         .WithIterationCount(IterationsOfShortOnes)
+        .WithGcForce(false)   // It would throw out of the caches what was put into them.
         .WithEvaluateOverhead(true);
 
     /// <summary>Measures, and writes the figures.</summary>
@@ -61,11 +62,34 @@ internal static class Child
     private static List<Measured> TakeCounts(Type type) => [.. ((ICounts)Activator.CreateInstance(type)!).Take()
         .Select(count => new Measured(Measured.KeyOf(type, count), count.Operation, count.Load, count.Value, count.Unit, 0))];
 
+    // The first load of each method, so that no other is measured while the runtime still compiles what it calls.
+    private static void WarmUp(IReadOnlyList<BenchmarkCase> cases)
+    {
+        var first = cases.DistinctBy(benchmark => benchmark.Descriptor.WorkloadMethod);
+        foreach (var group in Workload.Groups(first))
+        {
+            BenchmarkCase[] members = [.. group];
+            object instance = Workload.SetUp(members[0]);
+            foreach (var benchmark in members)
+            {
+                var workload = new Workload(benchmark, instance);
+                Steady.Reach(() =>
+                {
+                    workload.Prepare();
+                    workload.Run();
+                });
+            }
+
+            Workload.CleanUp(members[0], instance);
+        }
+    }
+
     private static List<Measured>? Measure(Type type, string[] patterns, TextWriter errors)
     {
         bool isShort = type.GetMethods().Any(method => method.IsDefined(typeof(IterationSetupAttribute), inherit: false));
         bool isOfManyThreads = type.IsDefined(typeof(ManyThreadsAttribute), inherit: false);
         var job = isShort ? shortIterations : isOfManyThreads ? longIterations.WithClock(Chronometer.BestClock) : longIterations;
+        WarmUp(Suite.CasesOf(type, patterns));
         var log = new LogCapture();
         var config = Suite.InProcess(job, log);
         if (patterns.Length > 0) config.AddFilter(new GlobFilter(patterns));

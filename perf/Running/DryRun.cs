@@ -66,75 +66,49 @@ internal static class DryRun
     }
 
     // One instance for the methods that share a setup and its parameters: setups are most of the time.
-    private static IEnumerable<string> FailuresOf(IEnumerable<BenchmarkCase> cases, bool mayAllocate) => cases
-        .GroupBy(benchmark => (
-            benchmark.Descriptor.Type, benchmark.Parameters.DisplayInfo, benchmark.Descriptor.GlobalSetupMethod?.Name))
-        .SelectMany(group => FailuresOfGroup([.. group], mayAllocate));
+    private static IEnumerable<string> FailuresOf(IEnumerable<BenchmarkCase> cases, bool mayAllocate) =>
+        Workload.Groups(cases).SelectMany(group => FailuresOfGroup([.. group], mayAllocate));
 
     private static List<string> FailuresOfGroup(BenchmarkCase[] cases, bool mayAllocate)
     {
         var failures = new List<string>();
-        var descriptor = cases[0].Descriptor;
-        object instance = Activator.CreateInstance(descriptor.Type)!;
-        foreach (var parameter in cases[0].Parameters.Items)
-        {
-            descriptor.Type.GetProperty(parameter.Name)!.SetValue(instance, parameter.Value);
-        }
-
-        if (!Try(cases[0], () => descriptor.GlobalSetupMethod?.Invoke(instance, null), failures)) return failures;
+        object? instance = null;
+        if (!Try(cases[0], () => instance = Workload.SetUp(cases[0]), failures)) return failures;
         foreach (var benchmark in cases)
         {
             long allocated = 0;
-            if (!Try(benchmark, () => allocated = Call(benchmark.Descriptor, instance, mayAllocate), failures)) continue;
+            if (!Try(benchmark, () => allocated = Call(new Workload(benchmark, instance!), mayAllocate), failures)) continue;
             if (allocated > 0 && !mayAllocate) failures.Add($"{Measured.KeyOf(benchmark)}: it allocates {allocated} bytes");
         }
 
-        Try(cases[0], () => descriptor.GlobalCleanupMethod?.Invoke(instance, null), failures);
+        Try(cases[0], () => Workload.CleanUp(cases[0], instance!), failures);
         return failures;
     }
 
     // Code that is not yet compiled for good may allocate what it will not later, and the runtime may compile meanwhile.
-    private static long Call(Descriptor descriptor, object instance, bool mayAllocate)
+    private static long Call(Workload workload, bool mayAllocate)
     {
-        var work = Work(descriptor, instance);
-        var before = descriptor.IterationSetupMethod?.CreateDelegate<Action>(instance);
-        Prepare();
-        work();
+        workload.Prepare();
+        workload.Run();
         if (mayAllocate) return 0;
         long allocated = 0;
         for (int attempt = 0; attempt < Attempts; attempt++)
         {
-            Prepare();
+            workload.Prepare();
             long start = GC.GetAllocatedBytesForCurrentThread();
-            work();
+            workload.Run();
             allocated = GC.GetAllocatedBytesForCurrentThread() - start;
             if (allocated == 0) return 0;
             for (int i = 0; i < CallsToWarm; i++)
             {
-                Prepare();
-                work();
+                workload.Prepare();
+                workload.Run();
             }
 
             Thread.Sleep(200);
         }
 
         return allocated;
-
-        void Prepare() => before?.Invoke();
-    }
-
-    private static Action Work(Descriptor descriptor, object instance)
-    {
-        var method = descriptor.WorkloadMethod;
-        if (method.ReturnType == typeof(void)) return method.CreateDelegate<Action>(instance);
-        return typeof(DryRun).GetMethod(nameof(Discard), BindingFlags.NonPublic | BindingFlags.Static)!
-            .MakeGenericMethod(method.ReturnType).CreateDelegate<Func<MethodInfo, object, Action>>()(method, instance);
-    }
-
-    private static Action Discard<T>(MethodInfo method, object instance)
-    {
-        var work = method.CreateDelegate<Func<T>>(instance);
-        return () => work();
     }
 
     private static bool Try(BenchmarkCase benchmark, Action action, List<string> failures)

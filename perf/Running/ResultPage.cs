@@ -63,7 +63,7 @@ internal sealed class ResultPage(
                 explained = explanations.Of(verdict.Aim),
                 parts = verdict.Parts.Select(part => new
                 {
-                    part.Part.Label, part.Ours, part.OneCall, part.Floor, part.Textbook, part.Limit,
+                    part.Part.Label, part.Ours, part.Beside, part.Floor, part.Textbook, part.Limit,
                     part.Part.Qemu7, part.Part.Qemu10, unit = part.Part.Unit, part.IsMet,
                 }),
             }),

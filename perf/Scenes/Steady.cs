@@ -5,8 +5,8 @@ namespace Smmu.Fast.Perf.Scenes;
 /// <summary>Brings code to its last tier of compilation, for benchmarks whose iterations are too short to do that themselves.</summary>
 internal static class Steady
 {
-    private const int LeastCalls = 64;
-    private const int Milliseconds = 400;
+    private const int LeastCalls = 3;
+    private const int Milliseconds = 300;
 
     /// <summary>False while nothing is measured, so that nothing waits.</summary>
     public static bool IsWanted { get; set; }

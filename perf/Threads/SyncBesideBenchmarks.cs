@@ -29,6 +29,7 @@ public enum OtherPort
 public class SyncBesideBenchmarks
 {
     private const int Syncs = 256;
+    private const int Pause = 20;   // Milliseconds.
 
     private readonly ulong[] addresses = new WorkingSet(64, AccessOrder.Random).Addresses(TranslationScene.FirstPage, 4_096);
     private TranslationScene? scene;
@@ -48,18 +49,20 @@ public class SyncBesideBenchmarks
         scene = new TranslationScene(64);
         feed = new CommandFeed(scene.Machine, Command.Sync());
         port = scene.Port;
+        bool isParked = false;
         other = new Background(Other switch
         {
             OtherPort.Parked => () =>
             {
-                Accesses.OneByOne(port, addresses);
+                if (!isParked) Accesses.OneByOne(port, addresses);
                 port.Park();
-                Thread.Sleep(1);
+                isParked = true;
+                Thread.Sleep(Pause);
             },
             OtherPort.AtRest => () =>
             {
                 Accesses.OneByOne(port, addresses.AsSpan(0, 1));
-                Thread.Sleep(100);
+                Thread.Sleep(Pause);
             },
             OtherPort.Translating => () => Accesses.OneByOne(port, addresses),
             _ => () => Accesses.InScopes(port, addresses),
