@@ -4,55 +4,47 @@ using Smmu.Fast.Perf.Scenes;
 
 namespace Smmu.Fast.Perf.Commands;
 
-/// <summary>What a device does between two commands.</summary>
-public enum StreamingAccess
-{
-    /// <summary>It reads the page that the next command takes away: a miss and a walk each time.</summary>
-    NewPage,
-
-    /// <summary>It reads a page that no command names: what an invalidation costs those whom it does not mean.</summary>
-    OtherPage,
-}
-
 /// <summary>
-/// A read, then TLBI_NH_VA (Leaf = 1) of one page and CMD_SYNC by one write of CMDQ_PROD, with 4,096 other pages cached: the
-/// cycle of a driver that maps a buffer for each transfer. Work that an invalidation puts off comes to light here.
+/// The cycle of a driver that maps a buffer for each transfer: it stores a page descriptor, the device reads the page (a miss
+/// and a walk), the driver stores 0, and publishes TLBI_NH_VA of a range of one page and CMD_SYNC. Every second page leads
+/// elsewhere each time it is mapped, so that an answer from the past would show.
 /// </summary>
 [MemoryDiagnoser]
 public class StreamingBenchmarks
 {
-    private const int Cycles = 128;
-    private const int Others = 4_096;
+    private const int Cycles = 256;
+    private const ulong Elsewhere = 0x10_0000;
 
-    private readonly ulong[] reads = new ulong[Cycles];
     private TranslationScene? scene;
     private CommandFeed? feed;
+    private ulong flip;
 
-    /// <summary>Which page is read.</summary>
-    [Params(StreamingAccess.NewPage, StreamingAccess.OtherPage)]
-    public StreamingAccess Access { get; set; }
+    /// <summary>Other pages, which are cached all the time.</summary>
+    [Params(0, 4_096, 65_536)]
+    public int Others { get; set; }
 
     [GlobalSetup]
     public void SetUp()
     {
-        scene = new TranslationScene(Others + Cycles);
+        scene = new TranslationScene(Others + Cycles, commandQueueLog2: 9);
+        var range = CommandKind.Range(1);
         var commands = new Command[2 * Cycles];
         for (int i = 0; i < Cycles; i++)
         {
-            ulong page = TranslationScene.PageOf(Others + i);
-            reads[i] = Access == StreamingAccess.NewPage ? page : TranslationScene.PageOf(i * (Others / Cycles));
-            commands[2 * i] = Command.TlbiNhVa(default, new Asid(TranslationScene.AsidNumber), page);
+            commands[2 * i] = range.Make(0, TranslationScene.PageOf(Others + i));
             commands[(2 * i) + 1] = Command.Sync();
+            scene.DescriptorOf(Others + i) = 0;
         }
 
         feed = new CommandFeed(scene.Machine, commands);
-        CachedPages.FillAndRequire(scene, Others);
-        TranslationScene.Require(Smmu() == Textbook(), "the answers differ");
-
+        for (int i = 0; i < Others; i++) scene.Warm([TranslationScene.PageOf(i)]);
         ulong before = scene.Machine.Smmu.GetStatistics().Walks;
-        Smmu();
+        ulong sum = Smmu();
         ulong walks = scene.Machine.Smmu.GetStatistics().Walks - before;
-        TranslationScene.Require(walks == (Access == StreamingAccess.NewPage ? Cycles : 0u), $"{walks} of {Cycles} reads walked");
+        TranslationScene.Require(walks == Cycles, $"{walks} of {Cycles} reads walked");
+        TranslationScene.Require(sum - Smmu() == ulong.MaxValue - ((Cycles / 2) << 20) + 1, "an answer is from the past");
+        flip = 0;
+        TranslationScene.Require(sum == Textbook(), "the answers differ");
     }
 
     [GlobalCleanup]
@@ -63,26 +55,40 @@ public class StreamingBenchmarks
     {
         var smmu = scene!.Textbook;
         ulong sum = 0;
-        foreach (ulong address in reads)
+        for (int i = 0; i < Cycles; i++)
         {
-            sum += smmu.Translate(TranslationScene.Stream, address, isWrite: false).Address;
+            Map(i);
+            sum += smmu.Translate(TranslationScene.Stream, TranslationScene.PageOf(Others + i), isWrite: false).Address;
+            Unmap(i);
             smmu.WriteCommandProducer(feed!.Advance(2));
         }
 
+        flip ^= Elsewhere;
         return sum;
     }
 
-    [Benchmark(OperationsPerInvoke = Cycles, Description = "read, TLBI_NH_VA + SYNC")]
+    [Benchmark(OperationsPerInvoke = Cycles, Description = "map, read, unmap, range TLBI + SYNC")]
     public ulong Smmu()
     {
         var port = scene!.Port;
         ulong sum = 0;
-        foreach (ulong address in reads)
+        for (int i = 0; i < Cycles; i++)
         {
-            sum += port.Translate(address, AccessKind.Read).Address.Value;
+            Map(i);
+            sum += port.Translate(TranslationScene.PageOf(Others + i), AccessKind.Read).Address.Value;
+            Unmap(i);
             feed!.Publish(2);
         }
 
+        flip ^= Elsewhere;
         return sum;
     }
+
+    private void Map(int cycle)
+    {
+        ulong output = TranslationScene.FirstOutput + ((ulong)cycle * TranslationScene.PageBytes) + ((cycle & 1) == 0 ? flip : 0);
+        Volatile.Write(ref scene!.DescriptorOf(Others + cycle), output | TranslationScene.Leaf);
+    }
+
+    private void Unmap(int cycle) => Volatile.Write(ref scene!.DescriptorOf(Others + cycle), 0);
 }

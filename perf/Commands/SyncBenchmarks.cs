@@ -5,7 +5,20 @@ using Smmu.Fast.Perf.Scenes;
 
 namespace Smmu.Fast.Perf.Commands;
 
-/// <summary>CMD_SYNC with CS = SIG_NONE alone, one a write of CMDQ_PROD, until the write returns.</summary>
+/// <summary>How a CMD_SYNC says that it is done, besides CMDQ_CONS.</summary>
+public enum SyncSignal
+{
+    /// <summary>CS = SIG_NONE.</summary>
+    None,
+
+    /// <summary>CS = SIG_IRQ with a message to RAM.</summary>
+    Msi,
+
+    /// <summary>CS = SIG_SEV.</summary>
+    Event,
+}
+
+/// <summary>CMD_SYNC alone, one a write of CMDQ_PROD, until the write returns. No other thread has a port in use.</summary>
 [MemoryDiagnoser]
 public class SyncBenchmarks
 {
@@ -15,12 +28,26 @@ public class SyncBenchmarks
     private TranslationScene? scene;
     private CommandFeed? feed;
 
+    /// <summary>The signal.</summary>
+    [Params(SyncSignal.None, SyncSignal.Msi, SyncSignal.Event)]
+    public SyncSignal Signal { get; set; }
+
     [GlobalSetup]
     public void SetUp()
     {
+        const uint Data = 0x5a5a;
         scene = new TranslationScene(pages: 1);
-        feed = new CommandFeed(scene.Machine, Command.Sync());
+        ulong message = scene.Machine.Allocate(64);
+        feed = new CommandFeed(scene.Machine, Signal switch
+        {
+            SyncSignal.Msi => Command.SyncWithMsi(new PhysicalAddress(message), Data),
+            SyncSignal.Event => Command.Sync(CompletionSignal.Event),
+            _ => Command.Sync(),
+        });
         scene.Warm([TranslationScene.FirstPage]);
+        Smmu();
+        uint written = scene.Machine.Read32(message);
+        TranslationScene.Require(written == (Signal == SyncSignal.Msi ? Data : 0), "the message is not there");
     }
 
     [GlobalCleanup]

@@ -35,5 +35,36 @@ internal sealed class TagTable
         return sum;
     }
 
+    /// <summary>Translates all addresses, each of which waits for the answer to the one before.</summary>
+    /// <param name="addresses">What to translate.</param>
+    /// <param name="nothing">0, which the compiler must not know.</param>
+    public ulong Chase(ReadOnlySpan<ulong> addresses, ulong nothing)
+    {
+        var table = entries;
+        ulong answer = 0;
+        foreach (ulong address in addresses)
+        {
+            ulong iova = address + (answer & nothing);
+            ulong page = iova >> 12;
+            ref readonly var entry = ref table[page & (ulong)(table.Length - 1)];
+            answer = entry.Page == page ? entry.Output | (iova & 0xfff) : 0;
+        }
+
+        return answer;
+    }
+
+    /// <summary>Translates all addresses into answers of 16 bytes: address and status.</summary>
+    public void Translate(ReadOnlySpan<ulong> addresses, Span<(ulong Address, ulong Status)> answers)
+    {
+        var table = entries;
+        for (int i = 0; i < addresses.Length && i < answers.Length; i++)
+        {
+            ulong page = addresses[i] >> 12;
+            ref readonly var entry = ref table[page & (ulong)(table.Length - 1)];
+            bool isFound = entry.Page == page;
+            answers[i] = (entry.Output | (addresses[i] & 0xfff), isFound ? 1UL : 0);
+        }
+    }
+
     private readonly record struct Entry(ulong Page, ulong Output);
 }

@@ -1,4 +1,5 @@
 using BenchmarkDotNet.Attributes;
+using Smmu.Fast.Perf.Running;
 using Smmu.Fast.Perf.Scenes;
 using Smmu.Fast.Scenarios.Recordings;
 
@@ -9,6 +10,7 @@ namespace Smmu.Fast.Perf.Replay;
 /// all answers compared. Reading and decompressing the file is not part of it.
 /// </summary>
 [MemoryDiagnoser]
+[Allocates]
 public class ReplayBenchmarks
 {
     private const string Suffix = ".smr.zst";

@@ -6,17 +6,19 @@ internal sealed class Producers : IDisposable
     private readonly Barrier start;
     private readonly Barrier end;
     private readonly Thread[] threads;
-    private readonly Action work;
+    private readonly Action<int> work;
     private Exception? failure;
     private bool isOver;
 
     /// <summary>Makes the threads; they wait.</summary>
-    public Producers(int count, Action work)
+    /// <param name="count">How many.</param>
+    /// <param name="work">What each does, by its number.</param>
+    public Producers(int count, Action<int> work)
     {
         this.work = work;
         start = new Barrier(count + 1);
         end = new Barrier(count + 1);
-        threads = [.. Enumerable.Range(0, count).Select(_ => new Thread(Live) { IsBackground = true })];
+        threads = [.. Enumerable.Range(0, count).Select(number => new Thread(() => Live(number)) { IsBackground = true })];
         foreach (var thread in threads) thread.Start();
     }
 
@@ -39,7 +41,7 @@ internal sealed class Producers : IDisposable
         end.Dispose();
     }
 
-    private void Live()
+    private void Live(int number)
     {
         while (true)
         {
@@ -47,7 +49,7 @@ internal sealed class Producers : IDisposable
             if (isOver) return;
             try
             {
-                work();
+                work(number);
             }
             catch (Exception exception)
             {

@@ -15,21 +15,32 @@ internal sealed unsafe class TranslationScene : IDisposable
     public const ulong FirstPage = 0x80_4000_0000;
     public const ushort AsidNumber = 0x17;
 
-    private const ulong FirstOutput = 0x1_0000_0000;   // Outside of RAM: nothing here reads through a translation.
+    /// <summary>Output address of the first page. Outside of RAM: nothing here reads through a translation.</summary>
+    public const ulong FirstOutput = 0x1_0000_0000;
+
+    /// <summary>Bits of a page descriptor besides the address.</summary>
+    public const ulong Leaf = Stage1Space.ReadWrite | Stage1Space.TableOrPage;
+
+    private const int PagesOfTable = 512;
+
+    private ulong* table;
+    private int tableNumber = -1;
 
     /// <summary>Makes the scene, with translation on.</summary>
     /// <param name="pages">Pages mapped, from <see cref="FirstPage"/> on.</param>
-    /// <param name="configure">Changes the options of the SMMU.</param>
-    public TranslationScene(int pages, Func<SmmuOptions, SmmuOptions>? configure = null)
+    /// <param name="log2Streams">log2 of the streams that there can be.</param>
+    /// <param name="commandQueueLog2">log2 of the entries of the Command queue.</param>
+    public TranslationScene(int pages, int log2Streams = 12, int commandQueueLog2 = 8)
     {
-        Machine = new GuestMachine(configure: configure);
-        Machine.SetUpStreamTable(log2Streams: 9);
+        Machine = new GuestMachine();
+        Machine.SetUpStreamTable(log2Streams);
+        Machine.SetUpCommandQueue(commandQueueLog2);
         Machine.Start();
         Space = new Stage1Space(Machine, AsidNumber);
-        for (int i = 0; i < pages; i++) Space.Map(PageOf(i), FirstOutput + ((ulong)i * PageBytes));
+        for (int i = 0; i < pages; i++) DescriptorOf(i) = FirstOutput + ((ulong)i * PageBytes) | Leaf;
         Machine.AttachStage1(Stream.Value, Space);
         Port = Machine.Smmu.OpenPort(Stream);
-        Textbook = new TextbookSmmu(Machine, Machine.Smmu.Options.TlbEntries / 2);
+        Textbook = new TextbookSmmu(Machine, Machine.Smmu.Options.TlbEntries * 3 / 4);
     }
 
     /// <summary>The stream that the pages are mapped for.</summary>
@@ -53,6 +64,18 @@ internal sealed unsafe class TranslationScene : IDisposable
             bool isThere = Machine.Memory.TryGetHostSpan(GuestMachine.RamBase, write: false, out byte* host, out _);
             return isThere ? host - GuestMachine.RamBase : throw new InvalidOperationException("The machine has lost its RAM.");
         }
+    }
+
+    /// <summary>The descriptor of a page in its table, which is made if need be: loads and stores of a CPU of the guest.</summary>
+    public ref ulong DescriptorOf(int index)
+    {
+        if (tableNumber != index / PagesOfTable)
+        {
+            tableNumber = index / PagesOfTable;
+            table = (ulong*)(HostBase + Space.Slot(PageOf(tableNumber * PagesOfTable), level: 3, create: true));
+        }
+
+        return ref table[index % PagesOfTable];
     }
 
     /// <summary>Input address of a page.</summary>

@@ -7,6 +7,7 @@ namespace Smmu.Fast.Perf.Submission;
 
 /// <summary>TLBI_NH_VA and CMD_SYNC, by several threads at once: elapsed time of all divided by all submissions.</summary>
 [ManyThreads]
+[Allocates]
 public class ProducersBenchmarks
 {
     private const int Submissions = 64 * 128;
@@ -25,9 +26,9 @@ public class ProducersBenchmarks
     public void SetUp()
     {
         world = new SubmissionWorld();
-        locked = new Producers(Threads, () => Repeat(() => world.SubmitLocked(commands)));
-        producers = new Producers(Threads, () => Repeat(() => world.Submit(commands)));
-        enhanced = new Producers(Threads, () => Repeat(() => world.SubmitEnhanced(commands)));
+        locked = new Producers(Threads, _ => Repeat(() => world.SubmitLocked(commands)));
+        producers = new Producers(Threads, _ => Repeat(() => world.Submit(commands)));
+        enhanced = new Producers(Threads, _ => Repeat(() => world.SubmitEnhanced(commands)));
         ulong before = world.Consumed;
         Smmu();
         ulong consumed = world.Consumed - before;

@@ -42,7 +42,7 @@ public class FaultBenchmarks
         return sum;
     }
 
-    [Benchmark(OperationsPerInvoke = Faults, Description = "port.Translate, fault recorded")]
+    [Benchmark(OperationsPerInvoke = Faults, Description = "fault, event written: port.Translate")]
     public ulong Port()
     {
         var port = scene!.Port;

@@ -1,27 +1,32 @@
 using System.Buffers.Binary;
 using BenchmarkDotNet.Attributes;
+using Smmu.Fast.Device;
 using Smmu.Fast.Formats;
 using Smmu.Fast.Perf.Scenes;
 using Smmu.Fast.Scenarios.Machines;
 
 namespace Smmu.Fast.Perf.Dma;
 
-/// <summary>Reads of a device: translation, look-up of the RAM behind it, and copy. 64 pages, at random.</summary>
+/// <summary>
+/// Reads and writes of a device: translation, look-up of the RAM behind it, and copy. 64 pages of 4 KiB, at random; what is
+/// larger than a page goes over neighbouring ones.
+/// </summary>
 [MemoryDiagnoser]
-public class ReadBenchmarks
+public class CopyBenchmarks
 {
-    private const int Accesses = 4_096;
+    private const int OfRound = 4_096;
     private const int Pages = 64;
+    private const int MostBytes = 65_536;
     private const uint DmaStream = 9;
 
-    private readonly byte[] buffer = new byte[TranslationScene.PageBytes];
-    private readonly ulong[] outputs = new ulong[Accesses];
+    private readonly byte[] buffer = new byte[MostBytes];
+    private readonly ulong[] outputs = new ulong[OfRound];
     private ulong[] addresses = [];
     private TranslationScene? scene;
-    private Device.DmaPort? port;
+    private DmaPort? port;
 
-    /// <summary>Bytes of each read, which begins on a multiple of them.</summary>
-    [Params(8, 64, 4_096)]
+    /// <summary>Bytes of each access, which begins on a multiple of them.</summary>
+    [Params(8, 64, 512, 4_096, MostBytes)]
     public int Bytes { get; set; }
 
     [GlobalSetup]
@@ -40,14 +45,16 @@ public class ReadBenchmarks
 
         machine.AttachStage1(DmaStream, space);
         port = machine.Smmu.OpenPort(new StreamId(DmaStream));
-        addresses = new WorkingSet(Pages, AccessOrder.Random).Addresses(TranslationScene.FirstPage, Accesses);
-        for (int i = 0; i < Accesses; i++)
+        addresses = new WorkingSet(Pages, AccessOrder.Random).Addresses(TranslationScene.FirstPage, OfRound);
+        for (int i = 0; i < OfRound; i++)
         {
             addresses[i] &= ~((ulong)Bytes - 1);
             outputs[i] = ram + (addresses[i] - TranslationScene.FirstPage);
         }
 
-        TranslationScene.Require(Read() == Textbook() && Read() == Floor() && Read() == Untranslated(), "the bytes differ");
+        ulong expected = Floor();
+        TranslationScene.Require(Read() == expected && Textbook() == expected && Untranslated() == expected, "the bytes differ");
+        TranslationScene.Require(Write() == OfRound && WriteFloor() == OfRound, "writes fail");
     }
 
     [GlobalCleanup]
@@ -58,7 +65,7 @@ public class ReadBenchmarks
     }
 
     /// <summary>The copy alone, from addresses that are known.</summary>
-    [Benchmark(OperationsPerInvoke = Accesses)]
+    [Benchmark(OperationsPerInvoke = OfRound)]
     public unsafe ulong Floor()
     {
         byte* host = scene!.HostBase;
@@ -73,23 +80,29 @@ public class ReadBenchmarks
         return sum;
     }
 
-    [Benchmark(OperationsPerInvoke = Accesses, Baseline = true)]
+    [Benchmark(OperationsPerInvoke = OfRound, Baseline = true)]
     public ulong Textbook()
     {
         var memory = scene!.Machine.Memory;
-        var destination = buffer.AsSpan(0, Bytes);
+        int length = Math.Min(Bytes, (int)TranslationScene.PageBytes);
         ulong sum = 0;
         foreach (ulong address in addresses)
         {
-            var result = scene.Textbook.Translate(new StreamId(DmaStream), address, isWrite: false);
-            if (result.IsSuccess && memory.Read(result.Address, destination)) sum += BinaryPrimitives.ReadUInt64LittleEndian(destination);
+            for (int at = 0; at < Bytes; at += length)
+            {
+                var part = buffer.AsSpan(at, length);
+                var result = scene.Textbook.Translate(new StreamId(DmaStream), address + (ulong)at, isWrite: false);
+                if (!result.IsSuccess || !memory.Read(result.Address, part)) return 0;
+            }
+
+            sum += BinaryPrimitives.ReadUInt64LittleEndian(buffer);
         }
 
         return sum;
     }
 
     /// <summary>The same reads by a device without an SMMU.</summary>
-    [Benchmark(OperationsPerInvoke = Accesses, Description = "memory.Read, without SMMU")]
+    [Benchmark(OperationsPerInvoke = OfRound, Description = "memory.Read, without SMMU")]
     public ulong Untranslated()
     {
         var memory = scene!.Machine.Memory;
@@ -103,7 +116,7 @@ public class ReadBenchmarks
         return sum;
     }
 
-    [Benchmark(OperationsPerInvoke = Accesses, Description = "port.Read")]
+    [Benchmark(OperationsPerInvoke = OfRound, Description = "port.Read")]
     public ulong Read()
     {
         var destination = buffer.AsSpan(0, Bytes);
@@ -114,5 +127,25 @@ public class ReadBenchmarks
         }
 
         return sum;
+    }
+
+    /// <summary>Returns how many succeeded.</summary>
+    [Benchmark(OperationsPerInvoke = OfRound, Description = "port.Write")]
+    public ulong Write()
+    {
+        var source = buffer.AsSpan(0, Bytes);
+        ulong done = 0;
+        foreach (ulong address in addresses) done += port!.Write(address, source) ? 1UL : 0;
+        return done;
+    }
+
+    /// <summary>The copy alone, to addresses that are known.</summary>
+    [Benchmark(OperationsPerInvoke = OfRound, Description = "floor of port.Write")]
+    public unsafe ulong WriteFloor()
+    {
+        byte* host = scene!.HostBase;
+        var source = buffer.AsSpan(0, Bytes);
+        foreach (ulong address in outputs) source.CopyTo(new Span<byte>(host + address, source.Length));
+        return OfRound;
     }
 }
