@@ -46,10 +46,9 @@ internal enum ConsumerStep : byte
 /// every report is checked against the queue as it is then. <see cref="CommandSchedule"/> knows which queues can go on, so
 /// each change of what a step would find ends in <see cref="Reconsider"/>.
 /// </remarks>
-internal sealed unsafe class CommandConsumer
+internal sealed unsafe partial class CommandConsumer
 {
     private const int CommandsPerTurn = 64;
-    private const int CommandsInRun = 4;
 
     private readonly CommandQueueReader reader;
     private readonly CommandContext context;
@@ -192,29 +191,6 @@ internal sealed unsafe class CommandConsumer
         return ConsumerStep.Yield;
     }
 
-    /// <summary>
-    /// Consumes what needs no more than memory and caches, up to the first command that does; the rest is for
-    /// <see cref="Step"/>. The gate was closed just now, and no queue has anything to do but this one.
-    /// </summary>
-    public void ConsumeAtOnce()
-    {
-        ulong* words = stackalloc ulong[2 * CommandsInRun];
-        bool isFenced = true;   // By closing the gate: what earlier calls invalidated is visible.
-        bool isPlain = enabled && !stopped && !isWaiting && !awaitsEndpoint && !hasGrace && !hasFetched && !isWakeUpDue;
-        if (!isPlain || (reader.IsFull && context.Features.SEV)) return;
-        for (int run = 0; run < CommandsPerTurn / CommandsInRun && reader.HasWork; run++)
-        {
-            int count = reader.ReadRunDirect(words, CommandsInRun);
-            if (count == 0) return;
-            for (int i = 0; i < count; i++)
-            {
-                if (!TryConsumeAtOnce(new Command(words[2 * i], words[(2 * i) + 1]), ref isFenced)) return;
-                reader.Advance();
-                schedule.Consumed++;
-            }
-        }
-    }
-
     /// <summary>Reads a command through the host, after <see cref="ConsumerStep.FetchThroughHost"/>, with the gate open.</summary>
     public bool TryRead(ulong address, ulong* words) => reader.TryRead(address, words);
 
@@ -279,22 +255,6 @@ internal sealed unsafe class CommandConsumer
     {
         invalidationsOut = 0;
         HasTimedOutInvalidation = false;
-    }
-
-    private bool TryConsumeAtOnce(Command command, ref bool isFenced)
-    {
-        if (Filter is { } filter && !filter.TryConvert(ref command)) return false;
-        if (command.Opcode == CommandOpcode.Sync)
-        {
-            if (command.CS != CompletionSignal.None || HasTimedOutInvalidation || invalidationsOut != 0) return false;
-            if (!isFenced) Interlocked.MemoryBarrier();
-            isFenced = true;
-            return epoch.IsQuiet() && !ControlBuild.Breaks(Breakage.ScopesNotAsked);   // Nor is a record under way then.
-        }
-
-        isFenced = false;
-        bool isInvalidation = command.Opcode is >= CommandOpcode.CfgiSte and <= CommandOpcode.TlbiNsnhAll;
-        return isInvalidation && CommandExecutor.Execute(in command, context) == CommandError.None;
     }
 
     private ConsumerStep Send(in Command command, ref int budget)

@@ -21,7 +21,7 @@ public sealed record SmmuOptions
     /// <summary>Ports that can be open at a time, 1 to 65,536. Each takes 128 bytes at start and 8 KiB while it is open.</summary>
     public int MaximumPorts { get; init; } = 1024;
 
-    /// <summary>Entries of the shared TLB: a power of two, 16 to 2^20; 32 bytes each.</summary>
+    /// <summary>Places of the shared TLB: a power of two, 16 to 2^20; 16 bytes each, and three of four hold an entry.</summary>
     public int TlbEntries { get; init; } = 131_072;
 
     /// <summary>Entries of the walk cache: a power of two, 16 to 2^20; 64 bytes each.</summary>
