@@ -43,9 +43,6 @@ internal sealed class Explanations
     /// <summary>Reads the file beside the sources.</summary>
     public static Explanations Load() => new(File.ReadAllText(Path.Combine(Folders.Sources, FileName)));
 
-    /// <summary>Reads a text.</summary>
-    public static Explanations Parse(string text) => new(text);
-
     /// <summary>The explanation of an aim; null when there is none.</summary>
     public string? Of(Aim aim) => notes.GetValueOrDefault(aim.Name);
 

@@ -23,7 +23,7 @@ internal static class Child
 
     private const int IterationsOfShortOnes = 15;
 
-    private static readonly IClock precise = new ThreadClock();
+    private static readonly ThreadClock precise = new ThreadClock();
 
     /// <summary>What is measured, in words.</summary>
     public static string Clock => precise.IsAvailable

@@ -53,7 +53,12 @@ internal static class Report
             return 1;
         }
 
-        var facts = machine with { LoadAtEnd = MachineProperties.LoadNow(), Seconds = Stopwatch.GetElapsedTime(start).TotalSeconds };
+        var facts = machine with
+        {
+            Tier = options.Tier ?? machine.Tier,
+            LoadAtEnd = MachineProperties.LoadNow(),
+            Seconds = Stopwatch.GetElapsedTime(start).TotalSeconds,
+        };
         page = new ResultPage(results, facts, options, command.Trim());
         return failures == 0 ? 0 : 1;
     }

@@ -63,8 +63,16 @@ internal sealed class ResultPage(
                 explained = explanations.Of(verdict.Aim),
                 parts = verdict.Parts.Select(part => new
                 {
-                    part.Part.Label, part.Ours, part.Beside, part.Floor, part.Textbook, part.Limit,
-                    part.Part.Qemu7, part.Part.Qemu10, unit = part.Part.Unit, part.IsMet,
+                    part.Part.Label,
+                    part.Ours,
+                    part.Floor,
+                    part.Textbook,
+                    part.Limit,
+                    beside = part.Part.Beside.Zip(part.Beside).ToDictionary(pair => pair.First.Label, pair => pair.Second),
+                    part.Part.Qemu7,
+                    part.Part.Qemu10,
+                    unit = part.Part.Unit.Length == 0 ? "ns" : part.Part.Unit,
+                    part.IsMet,
                 }),
             }),
             figures = results.Values.Select(result => new

@@ -58,12 +58,14 @@ public class SyncBesideBenchmarks
                 port.Park();
                 isParked = true;
                 Thread.Sleep(Pause);
-            },
+            }
+            ,
             OtherPort.AtRest => () =>
             {
                 Accesses.OneByOne(port, addresses.AsSpan(0, 1));
                 Thread.Sleep(Pause);
-            },
+            }
+            ,
             OtherPort.Translating => () => Accesses.OneByOne(port, addresses),
             _ => () => Accesses.InScopes(port, addresses),
         });

@@ -1,5 +1,4 @@
 using BenchmarkDotNet.Attributes;
-using Smmu.Fast.Formats;
 using Smmu.Fast.Perf.Baselines;
 using Smmu.Fast.Perf.Scenes;
 using Smmu.Fast.Scenarios.Machines;

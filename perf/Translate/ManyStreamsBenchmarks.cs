@@ -1,8 +1,6 @@
 using BenchmarkDotNet.Attributes;
 using Smmu.Fast.Device;
-using Smmu.Fast.Formats;
 using Smmu.Fast.Perf.Scenes;
-using Smmu.Fast.Scenarios.Machines;
 
 namespace Smmu.Fast.Perf.Translate;
 
