@@ -189,23 +189,23 @@ internal sealed class AccessJudge(MachineMemory memory, Knowledge knowledge)
         var (engine, oracle) = AnswersOf(asked, result);
         foreach (var (address, value) in hypothesis.Written) memory.TryWrite(address, value);
         asked.Pair.Deliver(result.Event);
-        NoteUse();
+        NoteUse(hypothesis.Read.Count != 0);
         return new Judgement(verdict, engine, oracle, result, null);
     }
 
     // Nothing is known of the answer but that it is allowed: the Oracle takes over what came of it.
     private Judgement Give(Question asked, Verdict verdict, OracleResult exact)
     {
-        NoteUse();
+        NoteUse(hypothesis.HasStream);   // The engine may have got further than the Oracle.
         var (engine, oracle) = AnswersOf(asked, exact);
         asked.Pair.Follow(asked.Record);
         return new Judgement(verdict, engine, oracle, exact, null);
     }
 
-    private void NoteUse()
+    private void NoteUse(bool hasLearnt)
     {
         knowledge.LookUp();
-        if (hypothesis.Read.Count == 0) return;
+        if (!hasLearnt) return;
         var (regime, stage1, stage2) = Tags();
         knowledge.Use(in regime, stage1, stage2, hypothesis.LeafOfStage1.IsGlobal, memory.Now);
     }
