@@ -14,8 +14,9 @@ internal readonly record struct StageTwoAccess(OracleFaultClass Class, bool Read
     /// <summary>The read of a stage 1 descriptor.</summary>
     public static StageTwoAccess TableRead { get; } = new(OracleFaultClass.TableWalk, true, false, false, true);
 
-    /// <summary>The hardware update of a stage 1 descriptor: a write that reads, too (3.13.5).</summary>
-    public static StageTwoAccess TableUpdate { get; } = new(OracleFaultClass.TableWalk, true, true, false, true);
+    /// <summary>The hardware update of a stage 1 descriptor: it needs write permission, and no more (3.13.5; Arm ARM, D8.5.2,
+    /// BDJJL).</summary>
+    public static StageTwoAccess TableUpdate { get; } = new(OracleFaultClass.TableWalk, false, true, false, true);
 
     /// <summary>The client transaction itself.</summary>
     public static StageTwoAccess Client(in EffectiveAccess access) =>

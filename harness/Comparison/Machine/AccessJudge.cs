@@ -93,12 +93,15 @@ internal sealed class AccessJudge(MachineMemory memory, Knowledge knowledge)
         return new Judgement(Verdict.Differs, engine, oracle, exact, difference);
     }
 
-    // Each structure at its own time first; then all descriptors at one time, the newest first.
+    // Each structure at its own time first; then all descriptors at one time, before a change or an invalidation, the newest first.
     private IEnumerable<int?> Times()
     {
         if (!knowledge.IsAnythingCached || memory.Changes.Count == 0) yield break;
         yield return null;
-        for (int i = memory.Changes.Count - 1; i >= 0 && i >= memory.Changes.Count - MostSnapshots; i--) yield return memory.Changes[i] - 1;
+        foreach (int time in memory.Changes.Concat(knowledge.Invalidations).Distinct().OrderDescending().Take(MostSnapshots))
+        {
+            yield return time - 1;
+        }
     }
 
     private OracleResult Ask(Question asked, out string? difference)
@@ -196,6 +199,8 @@ internal sealed class AccessJudge(MachineMemory memory, Knowledge knowledge)
     // Nothing is known of the answer but that it is allowed: the Oracle takes over what came of it.
     private Judgement Give(Question asked, Verdict verdict, OracleResult exact)
     {
+        hypothesis.Begin(asked.Access.Stream, asked.Access.Substream ?? 0, asked.Address, asked.Pair.E2H);
+        asked.Pair.Oracle.Evaluate(hypothesis, asked.Access.Stream, asked.Access.Substream, asked.Address, asked.Marks);
         NoteUse(hypothesis.HasStream);   // The engine may have got further than the Oracle.
         var (engine, oracle) = AnswersOf(asked, exact);
         asked.Pair.Follow(asked.Record);

@@ -211,7 +211,7 @@ internal sealed class Hypothesis(MachineMemory memory, Knowledge knowledge) : IO
     {
         if (!chooses) return Now(address);
         int since = knowledge.SinceOfConfiguration(what.Structure, stream, index);
-        ulong value = ChooseValue(address, _ => since);
+        ulong value = ChooseValue(address, int.MaxValue, _ => since);
         NoteStale(what, value != Now(address));
         return value;
     }
@@ -221,10 +221,10 @@ internal sealed class Hypothesis(MachineMemory memory, Knowledge knowledge) : IO
         var key = (address, what);
         if (!seen.TryGetValue(key, out ulong value))
         {
-            // A TLB entry is older than its CD may be: a CD that is cached asks stage 2 for nothing.
-            value = snapshot is { } time && what.Purpose != OracleFaultClass.ContextFetch ? memory.At(address, time)
-                : chooses ? ChooseValue(address, word => SinceOf(what, word))
-                : Now(address);
+            // A TLB entry is older than its CD may be: a CD that is cached asks stage 2 for nothing. And the entry itself may have
+            // been made with tables that were cached then.
+            int time = what.Purpose == OracleFaultClass.ContextFetch ? int.MaxValue : snapshot ?? int.MaxValue;
+            value = chooses ? ChooseValue(address, time, word => SinceOf(what, word, time)) : Now(address);
             seen[key] = value;
             read.Add(address);
         }
@@ -241,15 +241,16 @@ internal sealed class Hypothesis(MachineMemory memory, Knowledge knowledge) : IO
         return value;
     }
 
-    private int SinceOf(OracleRead what, ulong word)
+    private int SinceOf(OracleRead what, ulong word, int asOf)
     {
         ulong descriptor = what.IsBigEndian ? BinaryPrimitives.ReverseEndianness(word) : word;
         var regime = Regime;
-        if (what.Structure == OracleStructure.StageOneDescriptor) return knowledge.SinceOfStage1(in regime, EntryOf(what, descriptor));
+        var entry = EntryOf(what, descriptor);
+        if (what.Structure == OracleStructure.StageOneDescriptor) return knowledge.SinceOfStage1(in regime, in entry, asOf);
 
         // Stage 1 translates, too, when it is for its tables or its CD.
         regime = regime with { HasStage1 = HasContext || what.Purpose != OracleFaultClass.Input };
-        return knowledge.SinceOfStage2(in regime, EntryOf(what, descriptor), what.Purpose, input, stream, index);
+        return knowledge.SinceOfStage2(in regime, in entry, what.Purpose, input, stream, index, asOf);
     }
 
     private CachedEntry EntryOf(OracleRead what, ulong descriptor)
@@ -260,11 +261,13 @@ internal sealed class Hypothesis(MachineMemory memory, Knowledge knowledge) : IO
         return new CachedEntry(isStage1 ? input : what.Input, what.SpanLog2, what.Level, what.GranuleLog2, isLeaf, isGlobal);
     }
 
-    private ulong ChooseValue(ulong address, Func<ulong, int> since)
+    // What a word is at a time, or was before while it could be known then.
+    private ulong ChooseValue(ulong address, int time, Func<ulong, int> since)
     {
-        var values = new List<ulong> { Now(address) };
+        var values = new List<ulong> { time == int.MaxValue ? Now(address) : memory.At(address, time) };
         foreach (var past in memory.PastOf(address))
         {
+            if (past.Until > time) break;
             if (past.Until > since(past.Value) && !values.Contains(past.Value)) values.Add(past.Value);
         }
 

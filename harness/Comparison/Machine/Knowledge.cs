@@ -21,6 +21,9 @@ internal sealed class Knowledge
     /// <summary>False when nothing is ever cached.</summary>
     public bool IsAnythingCached { get; set; } = true;
 
+    /// <summary>When invalidations were consumed that are complete.</summary>
+    public IEnumerable<int> Invalidations => complete.Select(one => one.Time);
+
     /// <summary>Forgets everything: the SMMU is new.</summary>
     public void Clear()
     {
@@ -65,10 +68,13 @@ internal sealed class Knowledge
         Last(one => one.CoversConfiguration(structure, stream, index, Features))?.Time ?? 0;
 
     /// <summary>Since when a stage 1 entry can be known, or one of both stages combined.</summary>
-    public int SinceOfStage1(in Regime regime, in CachedEntry entry)
+    /// <param name="regime">Its regime.</param>
+    /// <param name="entry">The entry.</param>
+    /// <param name="asOf">When it is asked for: what was invalidated later does not count.</param>
+    public int SinceOfStage1(in Regime regime, in CachedEntry entry, int asOf = int.MaxValue)
     {
         var (ours, its) = (regime, entry);
-        return Last(one => one.CoversStage1(in ours, in its, Features))?.Time ?? 0;
+        return Last(one => one.Synchronized <= asOf && one.CoversStage1(in ours, in its, Features))?.Time ?? 0;
     }
 
     /// <summary>Since when a stage 2 entry can be known.</summary>
@@ -78,18 +84,24 @@ internal sealed class Knowledge
     /// <param name="address">VA of the access.</param>
     /// <param name="stream">StreamID of the access.</param>
     /// <param name="index">CD index of the access.</param>
-    public int SinceOfStage2(in Regime regime, in CachedEntry entry, OracleFaultClass purpose, ulong address, uint stream, uint index)
+    /// <param name="asOf">When it is asked for: what was invalidated later does not count.</param>
+    public int SinceOfStage2(
+        in Regime regime, in CachedEntry entry, OracleFaultClass purpose, ulong address, uint stream, uint index, int asOf = int.MaxValue)
     {
         var (ours, its) = (regime, entry);
-        if (purpose == OracleFaultClass.Input && !regime.HasStage1) return Last(one => one.CoversStage2(in ours, in its, Features))?.Time ?? 0;
+        if (purpose == OracleFaultClass.Input && !regime.HasStage1)
+        {
+            return Last(one => one.Synchronized <= asOf && one.CoversStage2(in ours, in its, Features))?.Time ?? 0;
+        }
 
         // What was learnt through stage 2 lives on without it: a CD, a stage 1 table, a translation of both stages. A second
         // invalidation ends that.
         bool isContext = purpose == OracleFaultClass.ContextFetch;
         var combined = CachedEntry.Unknown(address, isLeaf: purpose == OracleFaultClass.Input);
-        return Last(first => first.CoversStage2(in ours, in its, Features) && complete.Exists(second => second.Follows(first) && (isContext
-            ? second.CoversConfiguration(OracleStructure.Level1ContextDescriptor, stream, index, Features)
-            : second.CoversStage1(in ours, in combined, Features))))?.Time ?? 0;
+        return Last(first => first.CoversStage2(in ours, in its, Features)
+            && complete.Exists(second => second.Synchronized <= asOf && second.Follows(first) && (isContext
+                ? second.CoversConfiguration(OracleStructure.Level1ContextDescriptor, stream, index, Features)
+                : second.CoversStage1(in ours, in combined, Features))))?.Time ?? 0;
     }
 
     /// <summary>Takes note of the configuration under which a translation was learnt.</summary>
