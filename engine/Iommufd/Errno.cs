@@ -71,4 +71,7 @@ public enum Errno
 
     /// <summary>The addresses are in use or reserved.</summary>
     EADDRINUSE = 98,
+
+    /// <summary>The hardware did not answer in time.</summary>
+    ETIMEDOUT = 110,
 }

@@ -1,4 +1,3 @@
-using System.Numerics;
 using Smmu.Fast.Formats;
 
 namespace Smmu.Fast.Iommufd;
@@ -10,8 +9,7 @@ namespace Smmu.Fast.Iommufd;
 /// </remarks>
 public sealed class VmidAllocator
 {
-    private readonly Lock gate = new();
-    private readonly ulong[] taken;
+    private readonly TagPool tags;
     private readonly Action<Vmid> invalidate;
 
     /// <summary>Makes one with all VMIDs free but 0.</summary>
@@ -23,8 +21,7 @@ public sealed class VmidAllocator
         ArgumentNullException.ThrowIfNull(invalidate);
         if (bits is not (8 or 16)) throw new ArgumentOutOfRangeException(nameof(bits), bits, "A VMID has 8 or 16 bits (IDR0.VMID16).");
         Bits = bits;
-        taken = new ulong[(1 << bits) / 64];
-        taken[0] = 1;
+        tags = new TagPool(bits);
         this.invalidate = invalidate;
     }
 
@@ -36,16 +33,9 @@ public sealed class VmidAllocator
     /// <returns>None, or ENOSPC when all are out.</returns>
     public Errno Take(out Vmid vmid)
     {
-        vmid = default;
-        lock (gate)
-        {
-            int word = taken.AsSpan().IndexOfAnyExcept(ulong.MaxValue);
-            if (word < 0) return Errno.ENOSPC;
-            int bit = BitOperations.TrailingZeroCount(~taken[word]);
-            taken[word] |= 1UL << bit;
-            vmid = new Vmid((ushort)((word * 64) + bit));
-            return Errno.None;
-        }
+        bool isTaken = tags.TryTake(out ushort tag);
+        vmid = new Vmid(tag);
+        return isTaken ? Errno.None : Errno.ENOSPC;
     }
 
     /// <summary>Takes a VMID that somebody else has chosen.</summary>
@@ -54,14 +44,7 @@ public sealed class VmidAllocator
     public Errno Take(Vmid vmid)
     {
         if (vmid.Value == 0 || vmid.Value >> Bits != 0) return Errno.EINVAL;
-        lock (gate)
-        {
-            ref ulong word = ref taken[vmid.Value >> 6];
-            ulong bit = 1UL << (vmid.Value & 63);
-            if ((word & bit) != 0) return Errno.EBUSY;
-            word |= bit;
-            return Errno.None;
-        }
+        return tags.TryTake(vmid.Value) ? Errno.None : Errno.EBUSY;
     }
 
     /// <summary>Gives a VMID back that no STE has any more, once its entries are invalidated.</summary>
@@ -69,15 +52,9 @@ public sealed class VmidAllocator
     /// <exception cref="ArgumentException">Nobody has it.</exception>
     public void Return(Vmid vmid)
     {
-        int word = vmid.Value >> 6;
-        ulong bit = 1UL << (vmid.Value & 63);
-        lock (gate)
-        {
-            bool isTaken = word < taken.Length && vmid.Value != 0 && (taken[word] & bit) != 0;
-            if (!isTaken) throw new ArgumentException($"VMID {vmid.Value} is not taken: return what was taken, and once.", nameof(vmid));
-        }
-
+        if (!tags.IsTaken(vmid.Value) || vmid.Value >> Bits != 0) throw new ArgumentException(
+            $"VMID {vmid.Value} is not taken: return what was taken, and once.", nameof(vmid));
         invalidate(vmid);
-        lock (gate) taken[word] &= ~bit;
+        tags.Return(vmid.Value);
     }
 }

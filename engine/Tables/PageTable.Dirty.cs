@@ -25,20 +25,36 @@ public sealed unsafe partial class PageTable
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(pageLog2, 3);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(pageLog2, 63);
-        ulong offset = iova - firstAddress;
-        PageTableStatus status = Check(offset, bytes);
+        PageTableStatus status = Check(iova - firstAddress, bytes);
         if (status != PageTableStatus.Done) return status;
         if (((bytes - 1) >> pageLog2) >> 6 >= (ulong)bitmap.Length) return PageTableStatus.BitmapTooSmall;
         fixed (ulong* words = bitmap)
         {
-            var harvest = new Harvest(words, pageLog2, clear, offset, offset + bytes);
-            HarvestTable(root, geometry.StartLevel, offset, offset + bytes, in harvest, ref change);
+            var sink = new BitmapSink(words, pageLog2, iova);
+            return HarvestDirty(iova, bytes, ref sink, clear, ref change);
         }
+    }
 
+    /// <summary>As the other one, for whoever wants ranges instead of bits.</summary>
+    /// <param name="iova">First input address, a multiple of the smallest page.</param>
+    /// <param name="bytes">Size, above 0 and a multiple of the smallest page.</param>
+    /// <param name="sink">Takes what is dirty, in rising order; the same range once.</param>
+    /// <param name="clear">Makes reported leaves clean again.</param>
+    /// <param name="change">Takes up what has to be invalidated.</param>
+    /// <exception cref="ObjectDisposedException">The table is disposed.</exception>
+    internal PageTableStatus HarvestDirty<TSink>(ulong iova, ulong bytes, ref TSink sink, bool clear, ref PageTableChange change)
+        where TSink : struct, IDirtySink
+    {
+        ulong offset = iova - firstAddress;
+        PageTableStatus status = Check(offset, bytes);
+        if (status != PageTableStatus.Done) return status;
+        var harvest = new Harvest<TSink>(ref sink, clear, offset, offset + bytes);
+        HarvestTable(root, geometry.StartLevel, offset, offset + bytes, in harvest, ref change);
         return PageTableStatus.Done;
     }
 
-    private void HarvestTable(int table, int level, ulong offset, ulong end, in Harvest harvest, ref PageTableChange change)
+    private void HarvestTable<TSink>(int table, int level, ulong offset, ulong end, in Harvest<TSink> harvest, ref PageTableChange change)
+        where TSink : struct, IDirtySink
     {
         if (pool[table]->Live == 0) return;
         if (level == 3)
@@ -61,7 +77,8 @@ public sealed unsafe partial class PageTable
         }
     }
 
-    private void HarvestPages(int table, ulong offset, ulong end, in Harvest harvest, ref PageTableChange change)
+    private void HarvestPages<TSink>(int table, ulong offset, ulong end, in Harvest<TSink> harvest, ref PageTableChange change)
+        where TSink : struct, IDirtySink
     {
         int shift = geometry.GranuleLog2;
         int index = geometry.IndexOf(offset, 3);
@@ -85,7 +102,8 @@ public sealed unsafe partial class PageTable
 
     // Reports a dirty leaf or the run it is a member of; returns the index of the first descriptor behind it.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private int HarvestLeaf(ulong* descriptors, int index, int level, ulong first, in Harvest harvest, ref PageTableChange change)
+    private int HarvestLeaf<TSink>(ulong* descriptors, int index, int level, ulong first, in Harvest<TSink> harvest, ref PageTableChange change)
+        where TSink : struct, IDirtySink
     {
         int shift = geometry.Shift(level);
         int members = 1;
@@ -98,7 +116,8 @@ public sealed unsafe partial class PageTable
 
         ulong bytes = (ulong)members << shift;
         bool isInside = first >= harvest.First && first + bytes <= harvest.End;
-        harvest.Report(Math.Max(first, harvest.First), Math.Min(first + bytes, harvest.End));
+        ulong from = Math.Max(first, harvest.First);
+        harvest.Sink.Report(firstAddress + from, Math.Min(first + bytes, harvest.End) - from);
         if (harvest.Clear && isInside)
         {
             for (int member = 0; member < members; member++)
@@ -113,20 +132,29 @@ public sealed unsafe partial class PageTable
     }
 
     /// <summary>What one harvest is about.</summary>
-    private readonly struct Harvest(ulong* bitmap, int pageLog2, bool clear, ulong first, ulong end)
+    private readonly ref struct Harvest<TSink>(ref TSink sink, bool clear, ulong first, ulong end)
+        where TSink : struct, IDirtySink
     {
+        private readonly ref TSink sink = ref sink;
+
+        public ref TSink Sink => ref sink;
+
         public ulong First => first;
 
         public ulong End => end;
 
         public bool Clear => clear;
+    }
 
-        /// <summary>Sets the bits of a range of offsets that is not empty.</summary>
+    /// <summary>Sets a bit for each page.</summary>
+    private readonly struct BitmapSink(ulong* bitmap, int pageLog2, ulong first) : IDirtySink
+    {
+        /// <inheritdoc/>
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public void Report(ulong from, ulong to)
+        public void Report(ulong iova, ulong bytes)
         {
-            ulong bit = (from - first) >> pageLog2;
-            ulong last = (to - 1 - first) >> pageLog2;
+            ulong bit = (iova - first) >> pageLog2;
+            ulong last = (iova + bytes - 1 - first) >> pageLog2;
             if (bit == last) bitmap[bit >> 6] |= 1UL << (int)bit;
             else ReportMany(bit, last);
         }
@@ -141,4 +169,11 @@ public sealed unsafe partial class PageTable
             }
         }
     }
+}
+
+/// <summary>Takes what a harvest finds dirty.</summary>
+internal interface IDirtySink
+{
+    /// <summary>A range of input addresses that is dirty.</summary>
+    void Report(ulong iova, ulong bytes);
 }
