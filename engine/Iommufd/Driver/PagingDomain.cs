@@ -13,10 +13,12 @@ internal abstract class PagingDomain : IPagingDomain
 {
     private const ulong WholeAtc = 52;
     private const int LowestLevel = -1;
+    private const ulong LeastToFreeTables = 2 << 20;
 
     private readonly InvalidationPlan plan;
     private readonly DomainUsers users = new();
     private PageTableChange gathered;
+    private AddressRange unmapped;   // What endpoints may keep of it: tables are nothing to them.
     private bool isTracking;
 
     protected PagingDomain(SmmuDriver driver, PageTableOptions options, bool tracksDirty)
@@ -52,8 +54,15 @@ internal abstract class PagingDomain : IPagingDomain
         if ((permissions & DomainPermissions.Write) != 0) wanted |= LeafPermissions.Write;
         // What is mapped while nobody asks is as good as dirty: asking begins with making everything clean.
         DirtyState dirty = !TracksDirty ? DirtyState.Unmanaged : isTracking ? DirtyState.Clean : DirtyState.Dirty;
+        LeafAttributes attributes = AttributesOf(wanted, dirty);
         PageTableStatus status;
-        lock (Driver.TablesGate) status = Table.Map(iova, physical.Value, bytes, AttributesOf(wanted, dirty));
+        lock (Driver.TablesGate) status = Table.Map(iova, physical.Value, bytes, attributes);
+        if (status == PageTableStatus.OutOfFrames)
+        {
+            GiveEmptyTablesBack();
+            lock (Driver.TablesGate) status = Table.Map(iova, physical.Value, bytes, attributes);
+        }
+
         return status switch
         {
             PageTableStatus.Done => Errno.None,
@@ -65,8 +74,10 @@ internal abstract class PagingDomain : IPagingDomain
     /// <inheritdoc/>
     public void Unmap(ulong iova, ulong bytes)
     {
+        // Tables that a small unmap has emptied are soon filled again, and to take them away costs entries of their neighbours.
         PageTableStatus status;
-        lock (Driver.TablesGate) status = Table.Unmap(iova, bytes, ref gathered);
+        lock (Driver.TablesGate) status = Table.Unmap(iova, bytes, ref gathered, keepTables: bytes < LeastToFreeTables);
+        unmapped = unmapped.Including(iova, bytes);
         if (status == PageTableStatus.OutOfFrames) throw new InvalidOperationException(
             "A large leaf has to be split, and there is no memory for the table: give the driver a larger region.");
     }
@@ -80,6 +91,8 @@ internal abstract class PagingDomain : IPagingDomain
             Invalidate(in gathered);
             gathered = default;
         }
+
+        unmapped = default;
 
         lock (Driver.TablesGate)
         {
@@ -124,6 +137,13 @@ internal abstract class PagingDomain : IPagingDomain
     /// <summary>Gives back what tags the entries, once there are none.</summary>
     protected abstract void ReleaseTag();
 
+    private void GiveEmptyTablesBack()
+    {
+        IovaRange all = Aperture;
+        lock (Driver.TablesGate) Table.UnlinkEmptyTables(all.First, all.Last - all.First + 1, ref gathered);
+        Synchronize();
+    }
+
     private void Invalidate(in PageTableChange change)
     {
         Interlocked.MemoryBarrier();   // Between the stores to tables and the question who reads them.
@@ -138,7 +158,7 @@ internal abstract class PagingDomain : IPagingDomain
         }
 
         if (isNested) AddNested(ref batch, now.Tags);
-        if (now.Endpoints.Length != 0) AddAtc(ref batch, now.Endpoints, in change);
+        if (now.Endpoints.Length != 0) AddAtc(ref batch, now.Endpoints, in change, unmapped);
         batch.Complete();
     }
 
@@ -153,16 +173,16 @@ internal abstract class PagingDomain : IPagingDomain
     }
 
     // After the SMMU has forgotten, or an endpoint could ask and be told the old (IHI 0070, 3.9.1).
-    private static void AddAtc(ref CommandBatch batch, DomainUser[] endpoints, in PageTableChange change)
+    private static void AddAtc(ref CommandBatch batch, DomainUser[] endpoints, in PageTableChange change, AddressRange all)
     {
         batch.Add(Command.Sync());
-        AddressRange all = change.Tables;
         for (int level = LowestLevel; level <= 3; level++)
         {
             AddressRange range = change.LeavesOf(level);
             if (!range.IsEmpty) all = all.Including(range.First, range.Bytes);
         }
 
+        if (all.IsEmpty) return;
         ulong size = 64 - (ulong)BitOperations.LeadingZeroCount((all.First ^ (all.First + (all.Bytes - 1))) >> 12);
         foreach (DomainUser user in endpoints)
         {
