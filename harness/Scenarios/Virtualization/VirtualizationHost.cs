@@ -2,7 +2,9 @@ using System.Collections.Concurrent;
 using Smmu.Fast.Device;
 using Smmu.Fast.Formats;
 using Smmu.Fast.Iommufd.Driver;
+using Smmu.Fast.Iommufd.Tegra;
 using Smmu.Fast.Memory;
+using Smmu.Fast.VirtualQueues;
 
 namespace Smmu.Fast.Scenarios.Virtualization;
 
@@ -24,18 +26,21 @@ public sealed class VirtualizationHost : IDisposable
     /// <param name="configureDriver">Changes the options of the driver.</param>
     /// <param name="configureSmmu">Changes the options of the SMMU.</param>
     /// <param name="driverBytes">Memory of the driver.</param>
+    /// <param name="hasVirtualQueues">There is a block of command queues for guests beside the SMMU.</param>
     public VirtualizationHost(
         SmmuFeatures? features = null,
         Func<SmmuDevice, SmmuDriverOptions, SmmuDriverOptions>? configureDriver = null,
         Func<SmmuOptions, SmmuOptions>? configureSmmu = null,
-        ulong driverBytes = DriverBytes)
+        ulong driverBytes = DriverBytes,
+        bool hasVirtualQueues = false)
     {
         free = DriverMemory + driverBytes + Gap;
         Memory = new GuestMemory();
         var ofDriver = Memory.AddOwned(DriverMemory, driverBytes);
         var options = new SmmuOptions { Memory = Memory, Features = features ?? SmmuFeatures.Default };
         Smmu = new SmmuDevice(configureSmmu is null ? options : configureSmmu(options));
-        var driver = new SmmuDriverOptions { Region = ofDriver, HostEvent = HostEvents.Enqueue };
+        if (hasVirtualQueues) VirtualQueues = new TegraQueueDriver(new VirtualQueueBlock(Smmu));
+        var driver = new SmmuDriverOptions { Region = ofDriver, HostEvent = HostEvents.Enqueue, VirtualQueues = VirtualQueues };
         Driver = new SmmuDriver(Smmu, configureDriver is null ? driver : configureDriver(Smmu, driver));
     }
 
@@ -47,6 +52,9 @@ public sealed class VirtualizationHost : IDisposable
 
     /// <summary>Its driver.</summary>
     public SmmuDriver Driver { get; }
+
+    /// <summary>The driver of the block of command queues for guests, if there is one.</summary>
+    public TegraQueueDriver? VirtualQueues { get; }
 
     /// <summary>Events that are the host's.</summary>
     public ConcurrentQueue<EventRecord> HostEvents { get; } = new();
@@ -66,6 +74,7 @@ public sealed class VirtualizationHost : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
+        VirtualQueues?.Dispose();
         Driver.Dispose();
         Smmu.Dispose();
         Memory.Dispose();
