@@ -98,12 +98,14 @@ internal sealed partial class Ioas
     }
 
     // The pages are pinned.
-    private static Errno MapInto(IPagingDomain domain, Area area)
+    private Errno MapInto(IPagingDomain domain, Area area)
     {
         for (ulong done = 0; done < area.Length;)
         {
             area.Pages.TryFindPinned(area.StartOffset + done, area.Length - done, out PinnedRun run);
-            Errno errno = domain.Map(area.First + done, run.First, run.Bytes, area.Permissions);
+            // Page by page, no leaf is larger than one: dirty state is as fine then.
+            ulong bytes = hasHugePages ? run.Bytes : Math.Min(run.Bytes, Math.Max(PageBytes, alignment));
+            Errno errno = domain.Map(area.First + done, run.First, bytes, area.Permissions);
             if (errno != Errno.None)
             {
                 if (done == 0) return errno;
@@ -112,7 +114,7 @@ internal sealed partial class Ioas
                 return errno;
             }
 
-            done += run.Bytes;
+            done += bytes;
         }
 
         return Errno.None;

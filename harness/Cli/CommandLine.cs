@@ -38,6 +38,7 @@ public sealed class CommandLine(IReplayTargetSource source, Terminal terminal)
             DiffQemuCommand.Create(terminal),
             RunCommand.Create(terminal, Machine),
             FuzzCommand.Create(terminal, Machine),
+            DemoCommand.Create(terminal),
         };
         try
         {

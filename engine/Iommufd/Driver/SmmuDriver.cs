@@ -141,6 +141,13 @@ public sealed unsafe partial class SmmuDriver : IIommuDriver, IDisposable
     /// <returns>How many there were; at most as many as the queue has room for.</returns>
     public int ServiceEvents() => events.Service();
 
+    /// <summary>The VMID that the STE of a stream has; 0 for none. For tests and displays of the host: no guest is to see it.</summary>
+    /// <param name="stream">The stream.</param>
+    public Vmid VmidOf(StreamId stream)
+    {
+        lock (Gate) return Streams.TryRead(stream, out StreamTableEntry entry) ? entry.S2VMID : default;
+    }
+
     /// <summary>Stops translation: traffic aborts. All contexts that use the driver are to be disposed before.</summary>
     public void Dispose()
     {

@@ -54,6 +54,9 @@ public sealed class GuestDriver
     /// <summary>Guest-physical address of its first table.</summary>
     public ulong Root => root;
 
+    /// <summary>A queue of its own for the invalidations of <see cref="Unmap"/>, if it has one.</summary>
+    public GuestHardwareQueue? HardwareQueue { get; set; }
+
     /// <summary>Maps a page.</summary>
     /// <param name="iova">Device address.</param>
     /// <param name="ipa">Guest-physical address.</param>
@@ -69,7 +72,9 @@ public sealed class GuestDriver
     public void Unmap(ulong iova)
     {
         Volatile.Write(ref SlotOf(iova), 0);
-        Submit(Command.TlbiNhVa(default, Asid, iova), Command.Sync());
+        Command invalidation = Command.TlbiNhVa(default, Asid, iova);
+        if (HardwareQueue is null) Submit(invalidation, Command.Sync());
+        else if (!HardwareQueue.Submit(invalidation, Command.Sync())) throw new InvalidOperationException("The guest's queue has stopped.");
     }
 
     /// <summary>Has device addresses translated by its own table.</summary>

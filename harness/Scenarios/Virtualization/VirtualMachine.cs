@@ -15,6 +15,9 @@ public sealed record VirtualMachineOptions
     /// <summary>What the parent page table is for, beside nesting.</summary>
     public HwptFlags ParentFlags { get; init; }
 
+    /// <summary>RAM is mapped with large leaves; without, dirty state is told page by page.</summary>
+    public bool HasHugePages { get; init; } = true;
+
     /// <summary>The guest's number of the device.</summary>
     public uint VirtualStream { get; init; } = 1;
 
@@ -62,6 +65,7 @@ public sealed class VirtualMachine : IDisposable
             Context = new IommufdContext(Process, options.Context);
             Device = Context.Bind(Endpoint);
             Ioas = Context.AllocateIoas();
+            if (!options.HasHugePages) Context.SetOption(IommufdOption.HugePages, Ioas, 0);
             Context.Map(Ioas, MapFlags.FixedIova | MapFlags.Readable | MapFlags.Writeable, userAddress: 0, options.RamBytes, RamBase);
             Parent = Context.AllocateHwpt(Device.Id, Ioas, HwptFlags.NestParent | options.ParentFlags);
         }

@@ -103,6 +103,61 @@ public class PagingDomainTests
     }
 
     [Fact]
+    public void ADetachedDeviceIsBlockedThoughItsPageTableStillMaps()
+    {
+        using var scene = new DriverScene();
+        (IommufdDevice device, DmaPort port) = scene.NewDevice(9);
+        uint hwpt = scene.Context.AllocateHwpt(device.Id, scene.Ioas);
+        scene.Map(Iova, user: 0);
+        device.Attach(hwpt);
+        Assert.NotNull(DriverScene.ReadByte(port, Iova));
+
+        device.Detach();
+
+        Assert.Null(DriverScene.ReadByte(port, Iova));
+    }
+
+    [Fact]
+    public void WhatChangedWhileNobodyWasAttachedIsNotHiddenByOldEntries()
+    {
+        foreach (HwptFlags kind in (HwptFlags[])[HwptFlags.None, HwptFlags.NestParent])
+        {
+            using var scene = new DriverScene();
+            (IommufdDevice device, DmaPort port) = scene.NewDevice(9);
+            uint hwpt = scene.Context.AllocateHwpt(device.Id, scene.Ioas, kind);
+            (scene.At(0, 1)[0], scene.At(Page, 1)[0]) = (1, 2);
+            scene.Map(Iova, user: 0);
+            device.Attach(hwpt);
+            Assert.Equal((byte)1, DriverScene.ReadByte(port, Iova));
+            device.Detach();
+            scene.Context.Unmap(scene.Ioas, Iova, Page);
+            scene.Map(Iova, user: Page);
+
+            device.Attach(hwpt);
+
+            Assert.Equal((byte)2, DriverScene.ReadByte(port, Iova));
+        }
+    }
+
+    [Fact]
+    public void ADeviceHasOneOwnerAndSoHasItsGroup()
+    {
+        using var scene = new DriverScene();
+        object group = new();
+        var options = new SmmuEndpointOptions { Group = group };
+        SmmuEndpoint first = scene.Host.Driver.AddEndpoint(new StreamId(1), options);
+        SmmuEndpoint second = scene.Host.Driver.AddEndpoint(new StreamId(2), options);
+        using var other = new IommufdContext(scene.Process);
+        using (scene.Context.Bind(first))
+        {
+            using IommufdDevice same = scene.Context.Bind(second);
+            Assert.Equal(Errno.EPERM, Assert.Throws<IommufdException>(() => other.Bind(second)).Errno);
+        }
+
+        other.Bind(second).Dispose();
+    }
+
+    [Fact]
     public void PermissionsOfAMappingHold()
     {
         using var scene = new DriverScene();
@@ -177,6 +232,8 @@ public class PagingDomainTests
 
         device.Attach(special, pasid: 200);
         Assert.Null(DriverScene.ReadByte(port, Iova));
+        scene.Host.Driver.ServiceEvents();
+        Assert.Equal(EventType.StreamDisabled, Assert.Single(scene.Host.HostEvents).Type);
         Assert.Equal((byte)2, DriverScene.ReadByte(onPasid, Iova));
         device.Attach(plain);
         Assert.Equal((byte)1, DriverScene.ReadByte(port, Iova));
@@ -205,6 +262,10 @@ public class PagingDomainTests
             device.Attach(hwpt);
             for (ulong page = 0; page < 64; page++) scene.Map(page * Page, page * Page);
             scene.Context.SetDirtyTracking(hwpt, enable: true);
+            scene.Map(64 * Page, 64 * Page);
+            byte[] fresh = new byte[1];
+            scene.Context.GetDirtyBitmap(hwpt, 64 * Page, Page, Page, fresh);
+            Assert.Equal(0, fresh[0]);   // Mapped, but not written.
             for (int round = 0; round < 3; round++)
             {
                 Assert.NotNull(DriverScene.ReadByte(port, 5 * Page));

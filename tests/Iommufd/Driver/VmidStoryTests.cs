@@ -216,15 +216,8 @@ public class VmidStoryTests
     internal static VirtualMachine Make(VirtualizationHost host, uint stream, VmidPolicy policy) => new(
         host, new StreamId(stream), new VirtualMachineOptions { Context = new IommufdOptions { VmidPolicy = policy } });
 
-    /// <summary>S2VMID of the STE that the SMMU has for a stream.</summary>
-    internal static int VmidOf(VirtualizationHost host, uint stream)
-    {
-        lock (host.Driver.Gate)
-        {
-            Assert.True(host.Driver.Streams.TryRead(new StreamId(stream), out StreamTableEntry entry));
-            return entry.S2VMID.Value;
-        }
-    }
+    /// <summary>The VMID that the SMMU has for a stream.</summary>
+    internal static int VmidOf(VirtualizationHost host, uint stream) => host.Driver.VmidOf(new StreamId(stream)).Value;
 
     private static ulong WalksOf(VirtualizationHost host) => host.Smmu.GetStatistics().Walks;
 
