@@ -56,6 +56,10 @@ internal static partial class AimTable
         new("65,536 streams live, traffic on 8: port hit, against 1 stream",
             new AimPart("one call", Ratio("ManyStreamsBenchmarks.Port"), SameAs) { Unit = "x" },
             new AimPart("in scopes", Ratio("ManyStreamsBenchmarks.Scope"), SameAs) { Unit = "x" }),
+        new("iommufd: map and unmap a page of 4 KiB, range invalidation included",
+            new AimPart("16 MiB in pages", "MapBenchmarks.Smmu(SmallLeaves)", 150)),
+        new("iommufd: harvest dirty state, for each page",
+            new AimPart("1 % dirty", "HarvestBenchmarks.Smmu(Dirty 1)", 2)),
         .. Retention,
         .. Memory,
     ];

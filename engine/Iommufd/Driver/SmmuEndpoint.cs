@@ -21,7 +21,8 @@ public sealed class SmmuEndpoint : IIommuDevice, IFaultResponder
     private readonly SmmuDriver driver;
     private readonly SmmuEndpointOptions options;
     private readonly ContextDescriptorTableWriter? contexts;
-    private readonly ConcurrentDictionary<uint, Attachment> attachments = new();   // By PASID; 0 for requests without.
+    private Attachment? plain;                                        // Of requests without PASID.
+    private ConcurrentDictionary<uint, Attachment>? onPasids;         // Made with the first one.
 
     internal SmmuEndpoint(SmmuDriver driver, StreamId stream, SmmuEndpointOptions options, ContextDescriptorTableWriter? contexts)
     {
@@ -83,8 +84,8 @@ public sealed class SmmuEndpoint : IIommuDevice, IFaultResponder
     {
         lock (driver.Gate)
         {
-            if (!attachments.TryGetValue(pasid, out Attachment? old)) return;
-            bool hasOthers = attachments.Count > 1;
+            if (Find(pasid) is not { } old) return;
+            bool hasOthers = pasid == NoPasid ? HasPasids : plain is not null || onPasids!.Count > 1;
             if (pasid == NoPasid)
             {
                 WriteStream(hasOthers ? LeadToContexts(ofFirst: false) : Abort());
@@ -105,15 +106,16 @@ public sealed class SmmuEndpoint : IIommuDevice, IFaultResponder
     public void Respond(ulong token, FaultResponse response) => Resume((ushort)token, isRetry: response == FaultResponse.Success);
 
     /// <summary>The vIOMMU whose guest has the stream.</summary>
-    internal SmmuViommu? Viommu =>
-        attachments.TryGetValue(NoPasid, out Attachment? plain) && plain.Domain is NestedDomain nested ? nested.Viommu : null;
+    internal SmmuViommu? Viommu => Volatile.Read(ref plain)?.Domain is NestedDomain nested ? nested.Viommu : null;
+
+    private bool HasPasids => onPasids is { IsEmpty: false };
 
     /// <summary>Hands a stall over to whoever answers page faults; without any the access ends.</summary>
     internal bool TryReportStall(in EventRecord record)
     {
         uint pasid = record.SSV ? record.SubstreamId.Value : NoPasid;
         uint attachedAs = Viommu is null ? pasid : NoPasid;   // All substreams of a guest are its own.
-        IFaultSink? sink = attachments.TryGetValue(attachedAs, out Attachment? attachment) ? attachment.Faults : null;
+        IFaultSink? sink = Find(attachedAs)?.Faults;
         PageFault fault = StallFault.Of(in record);
         if (sink is not null && sink.Report([fault], this, record.StallTag) == Errno.None) return true;
         Resume(record.StallTag, isRetry: false);
@@ -129,7 +131,6 @@ public sealed class SmmuEndpoint : IIommuDevice, IFaultResponder
     {
         attachment = null;
         if (faults is not null && !(options.CanStall && driver.Features.STALL_MODEL != 1)) return Errno.EINVAL;
-        bool hasSubstreams = attachments.Keys.Any(attached => attached != NoPasid);
         SubstreamId? substream = pasid == NoPasid ? null : new SubstreamId(pasid);
         DomainUser user;
         PagingDomain paging;
@@ -137,18 +138,17 @@ public sealed class SmmuEndpoint : IIommuDevice, IFaultResponder
         {
             case Stage1Domain stage1 when stage1.Driver == driver:
                 if (pasid != NoPasid && (contexts is null || pasid >> MaxPasidLog2 != 0)) return Errno.EINVAL;
-                bool isOnOthers = attachments.TryGetValue(NoPasid, out Attachment? plain) && plain.Domain is not Stage1Domain;
-                if (pasid != NoPasid && isOnOthers) return Errno.EINVAL;
+                if (pasid != NoPasid && plain is not null && plain.Domain is not Stage1Domain) return Errno.EINVAL;
                 user = new DomainUser(stage1.Tag, IsNested: false, Stream, substream, UsesAts);
                 paging = stage1;
                 break;
             case Stage2Domain stage2 when stage2.Driver == driver && pasid == NoPasid:
-                if (hasSubstreams) return Errno.EBUSY;
+                if (HasPasids) return Errno.EBUSY;
                 user = new DomainUser(Stage2Domain.TagOf(stage2.Lease.Vmid), IsNested: false, Stream, null, UsesAts);
                 paging = stage2;
                 break;
             case NestedDomain nested when nested.Viommu.Parent.Driver == driver && pasid == NoPasid:
-                if (hasSubstreams) return Errno.EBUSY;
+                if (HasPasids) return Errno.EBUSY;
                 bool isStage1 = nested.Configuration == StreamConfiguration.Stage1;
                 if (isStage1 && !nested.Viommu.Host.TryFindVirtualId(this, out _)) return Errno.ENOENT;
                 user = new DomainUser(Stage2Domain.TagOf(nested.Viommu.Vmid), isStage1, Stream, null, UsesAts);
@@ -164,7 +164,7 @@ public sealed class SmmuEndpoint : IIommuDevice, IFaultResponder
 
     private Errno Install(Attachment attachment)
     {
-        attachments.TryGetValue(NoPasid, out Attachment? old);
+        Attachment? old = plain;
         attachment.Paging.AddUser(attachment.User);
         bool stalls = attachment.Faults is not null;
         bool isWritten = true;
@@ -200,11 +200,11 @@ public sealed class SmmuEndpoint : IIommuDevice, IFaultResponder
 
     private Errno InstallSubstream(uint pasid, Attachment attachment)
     {
-        attachments.TryGetValue(pasid, out Attachment? old);
+        Attachment? old = Find(pasid);
         attachment.Paging.AddUser(attachment.User);
         var stage1 = (Stage1Domain)attachment.Domain;
         bool isWritten = WriteContext(pasid, stage1.Describe(attachment.Faults is not null));
-        if (isWritten && !attachments.ContainsKey(NoPasid)) isWritten = WriteStream(LeadToContexts(ofFirst: false));
+        if (isWritten && plain is null) isWritten = WriteStream(LeadToContexts(ofFirst: false));
         if (!isWritten)
         {
             attachment.Paging.RemoveUser(attachment.User);
@@ -220,9 +220,16 @@ public sealed class SmmuEndpoint : IIommuDevice, IFaultResponder
     private void Leave(uint pasid, Attachment? old, Attachment? successor)
     {
         driver.ServiceEvents();
-        if (successor is not null) attachments[pasid] = successor;
-        else attachments.TryRemove(pasid, out _);
+        if (pasid == NoPasid) Volatile.Write(ref plain, successor);
+        else if (successor is not null) (onPasids ??= new())[pasid] = successor;
+        else onPasids!.TryRemove(pasid, out _);
         old?.Paging.RemoveUser(old.User);
+    }
+
+    private Attachment? Find(uint pasid)
+    {
+        if (pasid == NoPasid) return Volatile.Read(ref plain);
+        return Volatile.Read(ref onPasids) is { } found && found.TryGetValue(pasid, out Attachment? attachment) ? attachment : null;
     }
 
     private bool WriteStream(StreamTableEntry entry)

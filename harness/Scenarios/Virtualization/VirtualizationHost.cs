@@ -17,6 +17,7 @@ public sealed class VirtualizationHost : IDisposable
 
     private const ulong DriverBytes = 64 << 20;
     private const ulong Gap = 2 << 20;
+    private const int MostRegions = 2048;
 
     private readonly Lock gate = new();
     private ulong free = DriverMemory + DriverBytes + Gap;
@@ -35,7 +36,7 @@ public sealed class VirtualizationHost : IDisposable
         bool hasVirtualQueues = false)
     {
         free = DriverMemory + driverBytes + Gap;
-        Memory = new GuestMemory();
+        Memory = new GuestMemory(maxRegions: MostRegions);
         var ofDriver = Memory.AddOwned(DriverMemory, driverBytes);
         var options = new SmmuOptions { Memory = Memory, Features = features ?? SmmuFeatures.Default };
         Smmu = new SmmuDevice(configureSmmu is null ? options : configureSmmu(options));
