@@ -96,7 +96,22 @@ public sealed unsafe partial class DmaPort : IDisposable
         if (results.Length < iovas.Length) throw new ArgumentException(
             $"There are {iovas.Length} addresses but room for {results.Length} results: make it as long.", nameof(results));
         using var scope = Enter();
-        for (int i = 0; i < iovas.Length; i++) results[i] = TranslateInside(iovas[i], access);
+        uint required = RequiredPermissions.BitsOf(access);
+        bool isPresent = false;
+        for (int i = 0; i < iovas.Length; i++)
+        {
+            // The scope began before whatever is invalidated now, and its CMD_SYNC waits. But what runs inside of a miss may be
+            // followed by a CMD_SYNC of this very thread.
+            ulong iova = iovas[i];
+            if (isPresent && state.Kept.TryFind(iova, required, out ulong payload))
+            {
+                results[i] = TranslationPath.ResultOf(payload, iova);
+                continue;
+            }
+
+            results[i] = TranslateInside(iova, access);
+            isPresent = state.IsPresent(stamps);
+        }
     }
 
     /// <summary>Makes a read of the client: translated page by page, each page in a scope of its own.</summary>

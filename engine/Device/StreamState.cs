@@ -141,8 +141,11 @@ internal unsafe struct StreamState
     /// <summary>True while nothing was invalidated that could concern it.</summary>
     /// <remarks>The domain first: who has seen a TLB invalidation also sees the configuration invalidation before it.</remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public readonly bool IsPresent(InvalidationStamps* device) =>
-        Volatile.Read(ref Domain->Stamps.Any) == SeenDomain && Volatile.Read(ref device->Any) == SeenDevice;
+    public readonly bool IsPresent(InvalidationStamps* device)
+    {
+        var differing = Volatile.Read(ref Domain->Stamps.Any) ^ SeenDomain;
+        return (differing | (Volatile.Read(ref device->Any) ^ SeenDevice)) == 0;   // One branch for both.
+    }
 
     /// <summary>True for addresses that TLB entries can be about: bits [63:56] say nothing, or what they have to.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
