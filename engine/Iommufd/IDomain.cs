@@ -22,6 +22,9 @@ public interface IPagingDomain : IDomain
     /// <summary>Its dirty state can be read.</summary>
     bool TracksDirty { get; }
 
+    /// <summary>DMA through it is coherent with caches, whatever devices ask for.</summary>
+    bool IsCoherent => true;
+
     /// <summary>Maps a range that is not mapped; nothing has changed on failure.</summary>
     /// <param name="iova">First address, a multiple of the smallest page.</param>
     /// <param name="physical">Where it leads, a multiple of the smallest page.</param>

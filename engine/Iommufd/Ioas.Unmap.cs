@@ -4,21 +4,13 @@ internal sealed partial class Ioas
 {
     private const int MostRequestsToLetGo = 100;
 
-    /// <summary>Unmaps the areas that lie in a range, or all of them.</summary>
-    /// <param name="iova">First address.</param>
-    /// <param name="length">Size in bytes.</param>
-    /// <param name="everything">The range is all there is, and may be empty.</param>
+    /// <summary>Unmaps the areas that lie in a range.</summary>
+    /// <param name="range">The range.</param>
+    /// <param name="mayBeEmpty">That nothing is mapped in it is no error.</param>
     /// <param name="bytes">Bytes that were unmapped, also on failure.</param>
-    public Errno Unmap(ulong iova, ulong length, bool everything, out ulong bytes)
+    public Errno Unmap(IovaRange range, bool mayBeEmpty, out ulong bytes)
     {
         bytes = 0;
-        if (!everything)
-        {
-            if (length == 0) return Errno.EINVAL;
-            if (iova > ulong.MaxValue - (length - 1)) return Errno.EOVERFLOW;
-        }
-
-        ulong last = everything ? ulong.MaxValue : iova + (length - 1);
         Area? asked = null;   // Its users were asked last to let go.
         int tries = 0;
         while (true)
@@ -26,9 +18,9 @@ internal sealed partial class Ioas
             List<IAccessOwner> owners;
             lock (gate)
             {
-                Errno errno = UnmapFree(iova, last, ref bytes, out Area? pinned);
+                Errno errno = UnmapFree(range.First, range.Last, ref bytes, out Area? pinned);
                 if (asked is not null) asked.IsLeaving = false;
-                if (pinned is null) return errno != Errno.None || bytes != 0 || everything ? errno : Errno.ENOENT;
+                if (pinned is null) return errno != Errno.None || bytes != 0 || mayBeEmpty ? errno : Errno.ENOENT;
                 tries = asked == pinned ? tries + 1 : 1;
                 if (tries > MostRequestsToLetGo) return Errno.EDEADLOCK;
                 asked = pinned;

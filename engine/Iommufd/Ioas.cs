@@ -29,7 +29,31 @@ internal sealed partial class Ioas(IUserMemory memory, int maxRanges) : IommufdO
         }
     }
 
-    public override void Destroy() => Unmap(0, ulong.MaxValue, everything: true, out _);
+    /// <summary>Sizes of leaves that every page table has, bit n for 2^n bytes: not below a page, nor below the alignment.</summary>
+    public ulong PageSizes
+    {
+        get
+        {
+            lock (gate)
+            {
+                ulong sizes = ulong.MaxValue;
+                foreach (IPagingDomain domain in domains) sizes &= domain.PageSizes;
+                ulong least = Math.Max(alignment, PageBytes);   // Smaller leaves make one of a page.
+                return (sizes & ~(least - 1)) | least;
+            }
+        }
+    }
+
+    /// <summary>DMA through every page table is coherent with caches.</summary>
+    public bool IsCoherent
+    {
+        get
+        {
+            lock (gate) return domains.TrueForAll(domain => domain.IsCoherent);
+        }
+    }
+
+    public override void Destroy() => Unmap(new IovaRange(0, ulong.MaxValue), mayBeEmpty: true, out _);
 
     /// <summary>The ranges that are not reserved, and the alignment of mappings.</summary>
     public List<IovaRange> UsableRanges(out ulong mappingAlignment)

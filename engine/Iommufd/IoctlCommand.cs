@@ -26,7 +26,7 @@ public enum IoctlCommand : uint
     /// <summary>IOMMU_IOAS_UNMAP.</summary>
     IoasUnmap = 0x3b86,
 
-    /// <summary>IOMMU_OPTION; of its options only HUGE_PAGES is implemented.</summary>
+    /// <summary>IOMMU_OPTION.</summary>
     Option = 0x3b87,
 
     /// <summary>IOMMU_VFIO_IOAS.</summary>

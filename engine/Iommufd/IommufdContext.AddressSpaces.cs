@@ -77,8 +77,9 @@ public sealed partial class IommufdContext
 
     /// <summary>Reads an option.</summary>
     /// <param name="option">Which.</param>
-    /// <param name="id">Id of the address space that has it.</param>
-    /// <exception cref="IommufdException">EOPNOTSUPP: it is not known. ENOENT: no such address space.</exception>
+    /// <param name="id">Id of the address space that has it; 0 for what the context has.</param>
+    /// <exception cref="IommufdException">EOPNOTSUPP: it is not known, or not an option of that object. ENOENT: no such address
+    /// space.</exception>
     public ulong GetOption(IommufdOption option, uint id)
     {
         IommufdException.ThrowIfRefused(TryGetOption((uint)option, id, out ulong value), "Reading an option");
@@ -87,10 +88,11 @@ public sealed partial class IommufdContext
 
     /// <summary>Sets an option.</summary>
     /// <param name="option">Which.</param>
-    /// <param name="id">Id of the address space that has it.</param>
+    /// <param name="id">Id of the address space that has it; 0 for what the context has.</param>
     /// <param name="value">The value: 0 or 1.</param>
-    /// <exception cref="IommufdException">EOPNOTSUPP: it is not known. ENOENT: no such address space. EINVAL: no such value, or
-    /// mappings are in page tables already. EADDRINUSE: mappings are not aligned to pages.</exception>
+    /// <exception cref="IommufdException">EOPNOTSUPP: it is not known, or not an option of that object. ENOENT: no such address
+    /// space. EINVAL: no such value, or mappings are in page tables already. EADDRINUSE: mappings are not aligned to pages.
+    /// EBUSY: the context has objects already.</exception>
     public void SetOption(IommufdOption option, uint id, ulong value) =>
         IommufdException.ThrowIfRefused(TrySetOption((uint)option, id, value), "Setting an option");
 
@@ -141,13 +143,22 @@ public sealed partial class IommufdContext
         if (space.IsMissing) return Errno.ENOENT;
         bool everything = iova == 0 && length == ulong.MaxValue;
         if (!everything && (iova == ulong.MaxValue || length == ulong.MaxValue)) return Errno.EOVERFLOW;
-        return space.Object.Unmap(iova, length, everything, out bytes);
+        IovaRange range = new(0, ulong.MaxValue);
+        Errno errno = everything ? Errno.None : RangeOf(iova, length, out range);
+        return errno != Errno.None ? errno : space.Object.Unmap(range, mayBeEmpty: everything, out bytes);
     }
 
     internal Errno TryGetOption(uint option, uint id, out ulong value)
     {
         ThrowIfDisposed();
         value = 0;
+        if (option == (uint)IommufdOption.RlimitMode)
+        {
+            if (id != 0) return Errno.EOPNOTSUPP;
+            value = Volatile.Read(ref rlimitMode);
+            return Errno.None;
+        }
+
         if (option != (uint)IommufdOption.HugePages) return Errno.EOPNOTSUPP;
         using var space = Objects.Borrow<Ioas>(id);
         if (space.IsMissing) return Errno.ENOENT;
@@ -158,9 +169,20 @@ public sealed partial class IommufdContext
     internal Errno TrySetOption(uint option, uint id, ulong value)
     {
         ThrowIfDisposed();
+        if (option == (uint)IommufdOption.RlimitMode) return SetRlimitMode(id, value);
         if (option != (uint)IommufdOption.HugePages) return Errno.EOPNOTSUPP;
         using var space = Objects.Borrow<Ioas>(id);
         return space.IsMissing ? Errno.ENOENT : space.Object.SetHugePages(value);
+    }
+
+    // What is pinned already stays charged as it was, so there must be nothing yet.
+    private Errno SetRlimitMode(uint id, ulong value)
+    {
+        if (id != 0) return Errno.EOPNOTSUPP;
+        if (!Objects.IsEmpty) return Errno.EBUSY;
+        if (value > 1) return Errno.EINVAL;
+        Volatile.Write(ref rlimitMode, (uint)value);
+        return Errno.None;
     }
 
     /// <summary>The address space of the VFIO interface: found, set (0 clears it).</summary>

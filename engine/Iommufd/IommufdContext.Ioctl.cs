@@ -12,15 +12,15 @@ public sealed partial class IommufdContext
     /// The structure begins with its size. It may be shorter than known here, down to a minimum, and longer if what is not
     /// known is zero. Results are written over it. User mistakes are answers here, never exceptions.
     /// </remarks>
-    /// <param name="command">An <see cref="IoctlCommand"/>, or any other value.</param>
-    /// <param name="argument">User address of the structure.</param>
-    /// <returns>0, or a negative <see cref="Errno"/>: ENOTTY: no such command. EFAULT: the structure cannot be read or written.
+    /// <param name="command">An <see cref="IoctlCommand"/>, a <see cref="VfioContainerCommand"/>, or any other value.</param>
+    /// <param name="argument">User address of the structure; a number for some commands of VFIO.</param>
+    /// <returns>0, the answer of <see cref="VfioContainerCommand.CheckExtension"/>, or a negative <see cref="Errno"/>: ENOTTY: no such command. EFAULT: the structure cannot be read or written.
     /// EINVAL: it is too short. E2BIG: too long, and not zero there. EBADF: the context is closed. What the command answers.</returns>
     public int Ioctl(uint command, ulong argument)
     {
         if (Volatile.Read(ref isDisposed) != 0) return -(int)Errno.EBADF;
         uint number = command & 0xff;
-        if (number is < FirstNumber or > LastNumber) return -(int)Errno.ENOTTY;
+        if (number is < FirstNumber or > LastNumber) return RunVfioContainer(command, argument);
         Span<byte> sizeBytes = stackalloc byte[sizeof(uint)];
         if (!Memory.TryRead(argument, sizeBytes)) return -(int)Errno.EFAULT;
         (int known, int least) = IoctlArguments.LayoutOf((IoctlCommand)command);

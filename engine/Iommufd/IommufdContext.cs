@@ -22,6 +22,7 @@ public sealed partial class IommufdContext : IDisposable
     private readonly Dictionary<object, DeviceGroup> groups = [];   // Guarded by the lock of the topology.
     private readonly IommufdOptions options;
     private uint compatibleIoas;   // Of the VFIO interface; 0 for none.
+    private uint rlimitMode;
     private int holders = 1;
     private int isDisposed;
 

@@ -74,7 +74,10 @@ public enum AccessFlags : uint
 /// <summary>An option of an IOAS or of the context.</summary>
 public enum IommufdOption : uint
 {
-    /// <summary>How locked memory is counted. Not implemented: there is no account to charge.</summary>
+    /// <summary>
+    /// Who is charged for pinned memory: the user (0, the default) or the process (1). An option of the context, set before it
+    /// has objects. <see cref="IUserMemory.Pin"/> charges, so whoever implements it asks for this.
+    /// </summary>
     RlimitMode = 0,
 
     /// <summary>Whether mappings may be larger than a page, and finer than one: 1 (default) or 0.</summary>

@@ -33,6 +33,15 @@ internal sealed class ObjectTable(int capacity, TimeSpan patience)
         }
     }
 
+    /// <summary>No id is in use, not even by an object that is being made.</summary>
+    public bool IsEmpty
+    {
+        get
+        {
+            lock (gate) return slots.TrueForAll(slot => slot.State is State.Free or State.Retired);
+        }
+    }
+
     /// <summary>Gives an object an id that nobody finds yet; ENOMEM when there is none.</summary>
     public Errno Reserve(IommufdObject reserving)
     {

@@ -173,13 +173,6 @@ public class ConcurrencyTests
         Assert.True(Task.WaitAll(tasks, TimeSpan.FromSeconds(60)));
     }
 
-    private sealed class SilentOwner : IAccessOwner
-    {
-        public void Unmap(ulong iova, ulong length)
-        {
-        }
-    }
-
     /// <summary>All of memory, in one piece.</summary>
     private sealed class VastMemory : IUserMemory
     {

@@ -108,11 +108,4 @@ public class FailNthTests
 
         Assert.Fail("Something could always fail.");
     }
-
-    private sealed class SilentOwner : IAccessOwner
-    {
-        public void Unmap(ulong iova, ulong length)
-        {
-        }
-    }
 }

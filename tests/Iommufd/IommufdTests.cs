@@ -95,8 +95,15 @@ public sealed class IommufdTests : IDisposable
     [Fact]
     public void GlobalOptions()
     {
-        Assert.Equal(Errno.EOPNOTSUPP, Option(IommufdOption.RlimitMode, get: true, id: 0, value: 0));
-        Assert.Equal(Errno.EOPNOTSUPP, Option(IommufdOption.RlimitMode, get: false, id: 0, value: 1));
+        Assert.Equal(Errno.None, Option(IommufdOption.RlimitMode, get: true, id: 0, value: 100));
+        Assert.Equal(0UL, scene.Long(16));
+        Assert.Equal(Errno.None, Option(IommufdOption.RlimitMode, get: false, id: 0, value: 1));
+        Assert.Equal(Errno.EINVAL, Option(IommufdOption.RlimitMode, get: false, id: 0, value: 2));
+        Assert.Equal(Errno.None, Option(IommufdOption.RlimitMode, get: true, id: 0, value: 0));
+        Assert.Equal(1UL, scene.Long(16));
+        Assert.Equal(Errno.None, Option(IommufdOption.RlimitMode, get: false, id: 0, value: 0));
+        Assert.Equal(Errno.None, Option(IommufdOption.RlimitMode, get: true, id: 0, value: 1));
+        Assert.Equal(0UL, scene.Long(16));
         Assert.Equal(Errno.ENOENT, Option(IommufdOption.HugePages, get: true, id: 0, value: 0));
         Assert.Equal(Errno.ENOENT, Option(IommufdOption.HugePages, get: false, id: 0, value: 1));
         Assert.Equal(Errno.EOPNOTSUPP, scene.Call(IoctlCommand.Option, 24, (4, 1), (8, (ushort)2)));
@@ -104,15 +111,18 @@ public sealed class IommufdTests : IDisposable
         Assert.Equal(Errno.EOPNOTSUPP, scene.Call(IoctlCommand.Option, 24, (4, 2)));
     }
 
-    [Theory]
-    [InlineData(0x3b64)]
-    [InlineData(0x3b65)]
-    [InlineData(0x3b66)]
-    [InlineData(0x3b70)]
-    [InlineData(0x3b71)]
-    [InlineData(0x3b72)]
-    public void CommandsOfTheVfioContainerAreNotOffered(uint command) =>
-        Assert.Equal(-(int)Errno.ENOTTY, scene.Context.Ioctl(command, scene.Fill(24)));
+    [Fact]
+    public void TheAccountOfPinnedMemoryIsAnOptionOfTheContextAndChosenBeforeItHasObjects()
+    {
+        uint ioas = scene.NewIoas();
+        Assert.Equal(Errno.EOPNOTSUPP, Option(IommufdOption.RlimitMode, get: true, ioas, value: 0));
+        Assert.Equal(Errno.EOPNOTSUPP, Option(IommufdOption.RlimitMode, get: false, ioas, value: 1));
+        Assert.Equal(Errno.EBUSY, Option(IommufdOption.RlimitMode, get: false, id: 0, value: 1));
+        Assert.Equal(0UL, scene.Context.GetOption(IommufdOption.RlimitMode, 0));
+        Assert.Equal(Errno.None, scene.Destroy(ioas));
+        scene.Context.SetOption(IommufdOption.RlimitMode, 0, 1);
+        Assert.Equal(1UL, scene.Context.GetOption(IommufdOption.RlimitMode, 0));
+    }
 
     [Fact]
     public void VfioIoas()

@@ -207,11 +207,4 @@ public class MockDomainTests
             }
         }
     }
-
-    private sealed class SilentOwner : IAccessOwner
-    {
-        public void Unmap(ulong iova, ulong length)
-        {
-        }
-    }
 }

@@ -152,6 +152,8 @@ internal sealed class MockPagingDomain : IPagingDomain
 
     public bool TracksDirty { get; }
 
+    public bool IsCoherent { get; set; } = true;
+
     public int Synchronizations { get; private set; }
 
     public int Mapped => leaves.Count;

@@ -1,5 +1,6 @@
 using Smmu.Fast.Formats;
 using Smmu.Fast.Iommufd;
+using Smmu.Fast.Iommufd.Tegra;
 using Smmu.Fast.Scenarios.Virtualization;
 
 namespace Smmu.Fast.Tests.Iommufd.Driver;
@@ -109,6 +110,49 @@ public class VmidStoryTests
         first.Context.Unmap(first.Ioas, VirtualMachine.RamBase, first.Options.RamBytes);
         Assert.Null(DriverScene.ReadByte(first.Port, Iova));
         Assert.Null(DriverScene.ReadByte(second.Port, Iova));
+    }
+
+    [Theory]
+    [InlineData(VmidPolicy.PerDomain)]
+    [InlineData(VmidPolicy.PerContext)]
+    public void TwoUserOwnedQueuesUnderOneTokenEndWhatIsTheirsAndNothingOfAThirdMachine(VmidPolicy policy)
+    {
+        using var host = new VirtualizationHost(hasVirtualQueues: true);
+        var context = new IommufdOptions { VmidPolicy = policy };
+        using var first = new VirtualMachine(
+            host, new StreamId(1), new VirtualMachineOptions { ViommuType = TegraQueueDriver.ViommuType, Context = context });
+        using var second = new VirtualMachine(
+            host, new StreamId(2), new VirtualMachineOptions { ViommuType = TegraQueueDriver.ViommuType, Sharing = first, VirtualStream = 9 });
+        using VirtualMachine third = Make(host, 3, policy);
+        GuestDriver[] guests =
+        [
+            new(first, asid: 1), new(second, asid: 2, first: VirtualMachine.RamBase + (1 << 20)), new(third, asid: 1),
+        ];
+        foreach (GuestDriver guest in guests) guest.Map(Iova, Data);
+        using var queue1 = new GuestHardwareQueue(first, VirtualMachine.RamBase + (2 << 20));
+        using var queue2 = new GuestHardwareQueue(second, VirtualMachine.RamBase + (3 << 20));
+        Assert.Equal(VmidOf(host, 1), VmidOf(host, 2));
+        Assert.NotEqual(VmidOf(host, 1), VmidOf(host, 3));
+        foreach (GuestHardwareQueue queue in (GuestHardwareQueue[])[queue1, queue2])
+        {
+            foreach (Vmid written in (Vmid[])[default, new Vmid((ushort)VmidOf(host, 3)), new Vmid(0xffff)])
+            {
+                foreach (VirtualMachine machine in (VirtualMachine[])[first, second, third]) Assert.NotNull(DriverScene.ReadByte(machine.Port, Iova));
+                ulong before = WalksOf(host);
+                Assert.True(queue.Submit(
+                    Command.TlbiNhVa(written, guests[0].Asid, Iova), Command.TlbiNhAsid(written, guests[1].Asid), Command.Sync()));
+
+                Assert.NotNull(DriverScene.ReadByte(third.Port, Iova));
+                Assert.Equal(before, WalksOf(host));
+                Assert.NotNull(DriverScene.ReadByte(first.Port, Iova));
+                Assert.NotNull(DriverScene.ReadByte(second.Port, Iova));
+                Assert.Equal(before + 2, WalksOf(host));   // Of both: the token is all that tells machines apart.
+            }
+        }
+
+        // Everybody's entries are not a guest's to end, and whoever tries stops alone.
+        Assert.False(queue1.Submit(Command.TlbiNsnhAll(), Command.Sync()));
+        Assert.True(queue2.Submit(Command.Sync()));
     }
 
     [Theory]
