@@ -3,31 +3,35 @@ using Smmu.Fast.Foundation;
 
 namespace Smmu.Fast.Commands;
 
-/// <content>The common case: commands in main memory that need nobody else.</content>
+/// <content>The common case: commands in memory that need nobody else.</content>
 internal sealed unsafe partial class CommandConsumer
 {
-    private const int CommandsInRun = 4;
+    private LatestCaller caller;
 
     /// <summary>
     /// Consumes what needs no more than memory and caches, up to the first command that does; the rest is for
     /// <see cref="Step"/>. The gate was closed just now, and no queue has anything to do but this one.
     /// </summary>
-    public void ConsumeAtOnce()
+    /// <returns>True when nothing is left to do.</returns>
+    public bool ConsumeAtOnce()
     {
-        ulong* words = stackalloc ulong[2 * CommandsInRun];
-        bool isFenced = true;   // By closing the gate: what earlier calls invalidated is visible.
         bool isPlain = enabled && !stopped && !isWaiting && !awaitsEndpoint && !hasGrace && !hasFetched && !isWakeUpDue;
-        if (!isPlain || (reader.IsFull && context.Features.SEV)) return;
-        for (int run = 0; run < CommandsPerTurn / CommandsInRun && reader.HasWork; run++)
+        if (!isPlain || (tellsOfRoom && reader.IsFull)) return !HasWork;
+        bool isFenced = true;   // By closing the gate: what earlier calls invalidated is visible.
+        int most = CommandsPerTurn;
+        while (true)
         {
-            int count = reader.ReadRunDirect(words, CommandsInRun);
-            if (count == 0) return;
-            for (int i = 0; i < count; i++)
+            uint count = reader.FindRun(out ulong* commands);
+            for (; count != 0; count--, commands += 2)
             {
-                if (!TryConsumeAtOnce(new Command(words[2 * i], words[(2 * i) + 1]), ref isFenced)) return;
+                // Each word once, as the guest may be writing there.
+                var command = new Command(Volatile.Read(ref commands[0]), Volatile.Read(ref commands[1]));
+                if (most-- == 0 || !TryConsumeAtOnce(command, ref isFenced)) return false;
                 reader.Advance();
                 schedule.Consumed++;
             }
+
+            if (commands == null || !reader.HasWork) return !reader.HasWork;   // All of it, or up to the end of the ring.
         }
     }
 
@@ -39,7 +43,7 @@ internal sealed unsafe partial class CommandConsumer
             if (command.CS != CompletionSignal.None || HasTimedOutInvalidation || invalidationsOut != 0) return false;
             if (!isFenced) Interlocked.MemoryBarrier();
             isFenced = true;
-            return epoch.IsQuiet() && !ControlBuild.Breaks(Breakage.ScopesNotAsked);   // Nor is a record under way then.
+            return epoch.IsQuiet(ref caller) && !ControlBuild.Breaks(Breakage.ScopesNotAsked);   // Nor is a record under way then.
         }
 
         isFenced = false;

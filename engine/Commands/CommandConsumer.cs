@@ -55,6 +55,7 @@ internal sealed unsafe partial class CommandConsumer
     private readonly TranslationEpoch epoch;
     private readonly EventQueueWriter events;
     private readonly CommandSchedule schedule;
+    private readonly bool tellsOfRoom;   // IDR0.SEV.
 
     private bool enabled;
     private bool stopped;
@@ -83,6 +84,7 @@ internal sealed unsafe partial class CommandConsumer
         this.epoch = epoch;
         this.events = events;
         schedule = context.Schedule;
+        tellsOfRoom = context.Features.SEV;
     }
 
     /// <summary>True for an Enhanced Command queue.</summary>
@@ -382,7 +384,7 @@ internal sealed unsafe partial class CommandConsumer
     private void Consume(ref int budget)
     {
         EndGrace();
-        isWakeUpDue |= context.Features.SEV && reader.IsFull;   // IHI 0070, 4.1.2.
+        isWakeUpDue |= tellsOfRoom && reader.IsFull;   // IHI 0070, 4.1.2.
         reader.Advance();
         schedule.Consumed++;
         budget--;

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Smmu.Fast.Formats;
 using Smmu.Fast.Foundation;
 using Smmu.Fast.Tlbs;
@@ -5,6 +6,7 @@ using Smmu.Fast.Tlbs;
 namespace Smmu.Fast.Commands;
 
 /// <summary>CMD_TLBI_*: forget translations by address, ASID, VMID or altogether (IHI 0070, 4.4).</summary>
+[SkipLocalsInit]
 internal static unsafe class TlbInvalidateCommands
 {
     /// <summary>Executes a command of EL1: on a VMID, or all of them.</summary>

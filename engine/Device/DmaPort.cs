@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using Smmu.Fast.Faults;
 using Smmu.Fast.Formats;
 using Smmu.Fast.Foundation;
@@ -122,7 +123,13 @@ public sealed unsafe partial class DmaPort : IDisposable
     public bool Read(ulong iova, Span<byte> destination, AccessKind access = AccessKind.Read)
     {
         var kind = (access & ~AccessKind.Write) | AccessKind.Read;
-        return TryReadQuickly(iova, destination, kind) || ReadSome(iova, destination, kind).IsComplete;
+        if (destination.Length == sizeof(ulong) && (iova & (sizeof(ulong) - 1)) == 0 && TryReadWord(iova, kind, out ulong word))
+        {
+            Unsafe.WriteUnaligned(ref MemoryMarshal.GetReference(destination), word);
+            return true;
+        }
+
+        return ReadAnyhow(iova, destination, kind);
     }
 
     /// <summary>Makes a read as <see cref="Read"/> does, and tells how far it came: a client that can stall goes on there.</summary>
@@ -158,7 +165,9 @@ public sealed unsafe partial class DmaPort : IDisposable
     public bool Write(ulong iova, ReadOnlySpan<byte> source, AccessKind access = AccessKind.Write)
     {
         var kind = (access & ~AccessKind.Read) | AccessKind.Write;
-        return TryWriteQuickly(iova, source, kind) || WriteSome(iova, source, kind).IsComplete;
+        return (source.Length == sizeof(ulong) && (iova & (sizeof(ulong) - 1)) == 0
+                && TryWriteWord(iova, kind, Unsafe.ReadUnaligned<ulong>(ref MemoryMarshal.GetReference(source))))
+            || WriteAnyhow(iova, source, kind);
     }
 
     /// <summary>Makes a write as <see cref="Write"/> does, and tells how far it came: a client that can stall goes on there.</summary>
@@ -219,7 +228,42 @@ public sealed unsafe partial class DmaPort : IDisposable
         if (epoch.Exit(slot)) device.RunPending();
     }
 
-    // A part of a page that the port knows, in the main memory. Nothing here can throw, so the scope needs no try block.
+    // Apart from the words, which are the most frequent: a copy of any length beside them takes all registers.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private bool ReadAnyhow(ulong iova, Span<byte> destination, AccessKind access) =>
+        TryReadQuickly(iova, destination, access) || ReadSome(iova, destination, access).IsComplete;
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private bool WriteAnyhow(ulong iova, ReadOnlySpan<byte> source, AccessKind access) =>
+        TryWriteQuickly(iova, source, access) || WriteSome(iova, source, access).IsComplete;
+
+    // An aligned word in a page that the port knows, in the main memory. Nothing here can throw, so the scope needs no try block.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private bool TryReadWord(ulong iova, AccessKind access, out ulong word)
+    {
+        word = 0;
+        if (isClosed) ThrowClosed();
+        bool isOutermost = epoch.Enter(slot);
+        bool isRead = TryHit(iova, access, out ulong payload)
+            && TranslationResult.IsSuccessOf(payload)
+            && memory.TryReadDirect64InScope((payload & TranslationResult.PageMask) | (iova & ((1UL << PageLog2) - 1)), out word);
+        if (isOutermost) Exit();
+        return isRead;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private bool TryWriteWord(ulong iova, AccessKind access, ulong word)
+    {
+        if (isClosed) ThrowClosed();
+        bool isOutermost = epoch.Enter(slot);
+        bool isWritten = TryHit(iova, access, out ulong payload)
+            && TranslationResult.IsSuccessOf(payload)
+            && memory.TryWriteDirect64InScope((payload & TranslationResult.PageMask) | (iova & ((1UL << PageLog2) - 1)), word);
+        if (isOutermost) Exit();
+        return isWritten;
+    }
+
+    // A part of a page, likewise.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private bool TryReadQuickly(ulong iova, Span<byte> destination, AccessKind access)
     {

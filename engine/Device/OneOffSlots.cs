@@ -1,25 +1,24 @@
 using System.Runtime.CompilerServices;
 using Smmu.Fast.Formats;
 using Smmu.Fast.Foundation;
-using Smmu.Fast.Memory;
 
 namespace Smmu.Fast.Device;
 
 /// <summary>Scopes for accesses without a port: a few slots of the epoch that threads borrow for one access.</summary>
 /// <remarks>
 /// A slot is claimed when it is wanted first: each claimed one is looked at by every CMD_SYNC. It brings what its borrowers
-/// have learnt of streams, a state for each remainder of StreamID and SubstreamID.
+/// have learnt of streams.
 /// </remarks>
 internal sealed unsafe class OneOffSlots : IDisposable
 {
     /// <summary>Accesses that can be under way at a time; more wait for one to end.</summary>
     public const int Count = 64;
 
-    private const int StatesPerSlot = 256;
+    private const int RequestersPerSlot = 1024;
 
     private readonly TranslationEpoch epoch;
     private readonly TranslationPath path;
-    private readonly NativeBlock?[] states = new NativeBlock?[Count];
+    private readonly StreamStates?[] states = new StreamStates?[Count];
     private readonly EpochSlot*[] slots = new EpochSlot*[Count];
     private readonly Lock claims = new();
     private readonly PathStatistics[] statistics = new PathStatistics[Count];
@@ -44,7 +43,7 @@ internal sealed unsafe class OneOffSlots : IDisposable
             {
                 int index = (int)((uint)(token + i) % (uint)claimed);
                 if (!TranslationEpoch.TryBorrow(slots[index], token)) continue;
-                epoch.Enter(slots[index]);
+                epoch.EnterBorrowed(slots[index]);
                 return index;
             }
 
@@ -61,7 +60,7 @@ internal sealed unsafe class OneOffSlots : IDisposable
             if (claimedCount != seen) return;
             slots[seen] = epoch.TryClaim();
             Invariant.Holds(slots[seen] != null);   // The device keeps Count slots back from its ports.
-            states[seen] = NativeBlock.Of<StreamState>(StatesPerSlot);
+            states[seen] = new StreamStates(RequestersPerSlot);
             Volatile.Write(ref claimedCount, seen + 1);   // Release; pairs with the acquire in Enter: the slot is there.
         }
     }
@@ -70,12 +69,11 @@ internal sealed unsafe class OneOffSlots : IDisposable
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public ref StreamState StateOf(int index, StreamId stream, SubstreamId? substream, bool isOfTranslated = false)
     {
-        uint hash = stream.Value + (substream is { } value ? (value.Value + 1) * 0x9e37_79b9 : 0);
-        ref StreamState state = ref ((StreamState*)states[index]!.Pointer)[(hash ^ (hash >> 16)) % StatesPerSlot];
-        bool isIt = state.Domain != null && state.Id == stream && state.Substream == substream
-            && state.IsOfTranslated == isOfTranslated;
-        if (!isIt) state = path.NewState(stream, substream, isOfTranslated);
-        return ref state;
+        var known = states[index]!;
+        ulong key = StreamStates.KeyOf(stream, substream, isOfTranslated);
+        StreamState* state = known.Find(key);
+        if (state == null) state = known.Add(key, path.NewState(stream, substream, isOfTranslated));
+        return ref *state;
     }
 
     /// <summary>Counters for the borrower of a slot.</summary>
@@ -85,7 +83,7 @@ internal sealed unsafe class OneOffSlots : IDisposable
     public bool Exit(int index)
     {
         bool awaited = epoch.Exit(slots[index]);
-        TranslationEpoch.Park(slots[index]);
+        TranslationEpoch.Return(slots[index]);
         return awaited;
     }
 

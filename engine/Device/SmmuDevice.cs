@@ -21,6 +21,7 @@ namespace Smmu.Fast.Device;
 public sealed unsafe partial class SmmuDevice : IDisposable
 {
     private const int MostPorts = 65_536;
+    private const int MostRequesters = 65_536;
     private const int SmallestCache = 16;
     private const int LargestCache = 1 << 20;
 
@@ -43,6 +44,7 @@ public sealed unsafe partial class SmmuDevice : IDisposable
     private readonly StallTable stalls;
     private readonly Lock portsLock = new();
     private readonly List<DmaPort> ports = [];
+    private readonly List<DmaBus> buses = [];
     private PathStatistics closedPorts;
     private bool isDisposed;
 
@@ -89,7 +91,7 @@ public sealed unsafe partial class SmmuDevice : IDisposable
         var faults = new FaultReporter(events, stalls, interrupts);
         path = new TranslationPath(options, gate, registers, faults, caches, configuration, dates);
         oneOffs = new OneOffSlots(epoch, path);
-        memory.Attach(epoch);
+        memory.Attach(epoch, gate);
     }
 
     /// <summary>Pulses of the wired interrupts, and wake-up events. Handlers run with no lock held and may call the device.</summary>
@@ -138,12 +140,30 @@ public sealed unsafe partial class SmmuDevice : IDisposable
 
         lock (portsLock)
         {
-            var slot = ports.Count < options.MaximumPorts ? epoch.TryClaim() : null;
-            if (slot == null) throw new InvalidOperationException(
-                $"All {options.MaximumPorts} ports are open: close one, or raise {nameof(SmmuOptions.MaximumPorts)}.");
-            var port = new DmaPort(this, path, epoch, slot, options.Memory, stream, substream, stalls);
+            var port = new DmaPort(this, path, epoch, ClaimSlot(), options.Memory, stream, substream, stalls);
             ports.Add(port);
             return port;
+        }
+    }
+
+    /// <summary>Opens a connection for many client devices, which names the stream with each access.</summary>
+    /// <param name="requesters">
+    /// Pairs of StreamID and SubstreamID that it remembers at a time, 1 to 65,536. Others are right as well; when there are too
+    /// many, it learns all of them anew.
+    /// </param>
+    /// <exception cref="InvalidOperationException">All ports are open: a bus counts as one.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The number of requesters is out of range.</exception>
+    /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
+    public DmaBus OpenBus(int requesters = 1024)
+    {
+        ObjectDisposedException.ThrowIf(isDisposed, this);
+        ArgumentOutOfRangeException.ThrowIfLessThan(requesters, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(requesters, MostRequesters);
+        lock (portsLock)
+        {
+            var bus = new DmaBus(this, path, epoch, ClaimSlot(), options.Memory, requesters);
+            buses.Add(bus);
+            return bus;
         }
     }
 
@@ -187,6 +207,7 @@ public sealed unsafe partial class SmmuDevice : IDisposable
         {
             sum = closedPorts;
             foreach (var port in ports) sum.Add(in port.Statistics);
+            foreach (var bus in buses) sum.Add(in bus.Statistics);
         }
 
         oneOffs.AddTo(ref sum);
@@ -211,9 +232,9 @@ public sealed unsafe partial class SmmuDevice : IDisposable
         if (isDisposed) return;
         RefuseWhileBusy(isLast: false);
 
-        DmaPort[] open;
-        lock (portsLock) open = [.. ports];
-        foreach (var port in open) port.Dispose();
+        IDisposable[] open;
+        lock (portsLock) open = [.. ports, .. buses];
+        foreach (var connection in open) connection.Dispose();
 
         RefuseWhileBusy(isLast: true);
         options.Memory.Detach(epoch);
@@ -238,6 +259,24 @@ public sealed unsafe partial class SmmuDevice : IDisposable
         return null;
     }
 
+    // Behind the lock of the ports.
+    private EpochSlot* ClaimSlot()
+    {
+        EpochSlot* slot = ports.Count + buses.Count < options.MaximumPorts ? epoch.TryClaim() : null;
+        return slot != null ? slot : throw new InvalidOperationException(
+            $"All {options.MaximumPorts} ports are open: close one, or raise {nameof(SmmuOptions.MaximumPorts)}.");
+    }
+
+    internal void Close(DmaBus bus, EpochSlot* slot)
+    {
+        lock (portsLock)
+        {
+            buses.Remove(bus);
+            closedPorts.Add(in bus.Statistics);
+            TranslationEpoch.Release(slot);
+        }
+    }
+
     internal void Close(DmaPort port, EpochSlot* slot)
     {
         lock (portsLock)
@@ -248,7 +287,7 @@ public sealed unsafe partial class SmmuDevice : IDisposable
         }
     }
 
-    private static void CheckSubstream(SubstreamId? substream)
+    internal static void CheckSubstream(SubstreamId? substream)
     {
         const uint Most = (1 << 20) - 1;
         if (substream is { Value: > Most }) throw new ArgumentOutOfRangeException(

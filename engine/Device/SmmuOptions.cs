@@ -18,7 +18,7 @@ public sealed record SmmuOptions
     /// <summary>GBPA after a reset, without Update (IHI 0070, 6.3.14). The default passes traffic with incoming shareability.</summary>
     public uint GlobalBypassReset { get; init; } = 0x1000;
 
-    /// <summary>Ports that can be open at a time, 1 to 65,536. Each takes 128 bytes at start and 8 KiB while it is open.</summary>
+    /// <summary>Ports and buses that can be open at a time, 1 to 65,536. Each takes 128 bytes at start and 8 KiB while it is open.</summary>
     public int MaximumPorts { get; init; } = 1024;
 
     /// <summary>Places of the shared TLB: a power of two, 16 to 2^20; 16 bytes each, and three of four hold an entry.</summary>

@@ -14,7 +14,7 @@ internal sealed unsafe partial class TranslationPath
 {
     /// <summary>Answers out of the entries that the stream met last, or makes another one of the same kind.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private bool TryAnswerQuickly(
+    public bool TryAnswerQuickly(
         ref StreamState state, ulong iova, AccessKind access, ref PathStatistics statistics, out ulong payload)
     {
         payload = 0;
@@ -82,14 +82,16 @@ internal sealed unsafe partial class TranslationPath
         // The favoured entries have been asked.
         uint required = RequiredPermissions.BitsOf(access);
         bool isFragment = false;
-        if (TryFindIn(state.Own, state.OwnNumber, state.FavouredOwnSize, iova, out payload, ref isFragment)
+        bool isOwn = TryFindIn(state.Own, state.OwnNumber, state.FavouredOwnSize, iova, out payload, out int sizeLog2, ref isFragment);
+        if (isOwn
             || (state.Global != null
-                && TryFindIn(state.Global, state.GlobalNumber, state.FavouredGlobalSize, iova, out payload, ref isFragment)))
+                && TryFindIn(state.Global, state.GlobalNumber, state.FavouredGlobalSize, iova, out payload, out sizeLog2, ref isFragment)))
         {
             // As in TryFindShared. What an entry denies a walk may grant.
             if ((required & ~(uint)TranslationResult.PermissionsOf(payload)) != 0
                 || Volatile.Read(ref device->Any) != state.SeenDevice) return false;
             statistics.DirectHits++;
+            if (!isFragment) Favour(ref state, !isOwn, sizeLog2);
         }
         else if (TryReadLeaf(ref state, iova, required, in fillDates, out payload, out isFragment))
         {
@@ -142,14 +144,16 @@ internal sealed unsafe partial class TranslationPath
         uint number = isGlobal ? state.GlobalNumber : state.OwnNumber;
         TlbContext.Announce(ref context->Sizes, sizeLog2);
         tlb.Fill(number, sizeLog2, iova, payload, in fillDates);
-        if (((isGlobal ? state.FavouredGlobalSize : state.FavouredOwnSize) & (1UL << sizeLog2)) == 0)
-        {
-            state.Favoured = tlb.Favour(number, sizeLog2);
-            state.FavouredOwnSize = isGlobal ? 0 : 1UL << sizeLog2;
-            state.FavouredGlobalSize = isGlobal ? 1UL << sizeLog2 : 0;
-        }
+        if (((isGlobal ? state.FavouredGlobalSize : state.FavouredOwnSize) & (1UL << sizeLog2)) == 0) Favour(ref state, isGlobal, sizeLog2);
 
         return true;
+    }
+
+    private void Favour(ref StreamState state, bool isGlobal, int sizeLog2)
+    {
+        state.Favoured = tlb.Favour(isGlobal ? state.GlobalNumber : state.OwnNumber, sizeLog2);
+        state.FavouredOwnSize = isGlobal ? 0 : 1UL << sizeLog2;
+        state.FavouredGlobalSize = isGlobal ? 1UL << sizeLog2 : 0;
     }
 
     // The outputs of stage 1 have entries of their own.
@@ -157,7 +161,7 @@ internal sealed unsafe partial class TranslationPath
         ref StreamState state, uint required, ref ulong output, ref uint granted, ref ulong attributes, ref int sizeLog2)
     {
         ulong sizes = Volatile.Read(ref state.Intermediate->Sizes);
-        if (!tlb.TryFind(state.IntermediateNumber, sizes, output, out ulong stage2)) return false;
+        if (!tlb.TryFind(state.IntermediateNumber, sizes, output, out ulong stage2, out _)) return false;
         granted &= (uint)TranslationResult.PermissionsOf(stage2);
         if ((required & ~granted) != 0 || Volatile.Read(ref device->Any) != state.SeenDevice) return false;
 

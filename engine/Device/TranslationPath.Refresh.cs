@@ -51,6 +51,16 @@ internal sealed unsafe partial class TranslationPath
         return false;
     }
 
+    // The common case: translations of its domain were invalidated, and nothing else has changed.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private bool TryCatchUp(ref StreamState state)
+    {
+        ulong ofDomain = Volatile.Read(ref state.Domain->Stamps.Any);   // Before the stamp of the device.
+        if (!state.HasContexts || state.IsBusy || Volatile.Read(ref device->Any) != state.SeenDevice) return false;
+        CatchUp(ref state, ofDomain);
+        return state.HasContexts;
+    }
+
     /// <summary>Makes a state for one access that keeps nothing and asks no cache.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     private StreamState ConfigureOnce(in StreamState asked, ref PathStatistics statistics)

@@ -67,6 +67,11 @@ internal sealed unsafe partial class TranslationPath
     public TranslationResult Translate(
         ref StreamState state, ulong iova, AccessKind access, StallClient? client, ref PathStatistics statistics)
     {
+        if (!state.IsPresent(device) && !TryCatchUp(ref state))
+        {
+            return TranslateAnyhow(ref state, iova, access, client, ref statistics);
+        }
+
         return TryAnswerQuickly(ref state, iova, access, ref statistics, out ulong payload)
             || TryAnswerDirectly(ref state, iova, access, ref statistics, out payload)
             ? ResultOf(payload, iova)
@@ -81,7 +86,8 @@ internal sealed unsafe partial class TranslationPath
         var fillDates = new InvalidationDates(&state.Domain->Stamps, device);
         if (!state.IsBusy)
         {
-            if (state.IsPresent(device)) return Answer(ref state, iova, access, in fillDates, client, ref statistics);
+            bool isReady = state.Mode != StreamMode.Translate || state.HasContexts;
+            if (isReady && state.IsPresent(device)) return Answer(ref state, iova, access, in fillDates, client, ref statistics);
             if (Refresh(ref state, ref statistics, out fillDates))
             {
                 // The quick ways were closed until now.
@@ -207,8 +213,9 @@ internal sealed unsafe partial class TranslationPath
             return false;
         }
 
-        if (!TryFindIn(state.Own, state.OwnNumber, 0, iova, out payload, ref isFragment)
-            && (state.Global == null || !TryFindIn(state.Global, state.GlobalNumber, 0, iova, out payload, ref isFragment))) return false;
+        if (!TryFindIn(state.Own, state.OwnNumber, 0, iova, out payload, out _, ref isFragment)
+            && (state.Global == null
+                || !TryFindIn(state.Global, state.GlobalNumber, 0, iova, out payload, out _, ref isFragment))) return false;
 
         // An entry under a number that has another meaning by now came after the device's stamp was raised.
         if ((required & ~TranslationResult.PermissionsOf(payload)) != 0 || Volatile.Read(ref device->Any) != state.SeenDevice)
@@ -222,11 +229,12 @@ internal sealed unsafe partial class TranslationPath
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private bool TryFindIn(
-        TlbContext* context, uint number, ulong exceptSize, ulong iova, out ulong payload, ref bool isFragment)
+        TlbContext* context, uint number, ulong exceptSize, ulong iova, out ulong payload, out int sizeLog2, ref bool isFragment)
     {
-        if (tlb.TryFind(number, Volatile.Read(ref context->Sizes) & ~exceptSize, iova, out payload)) return true;
+        if (tlb.TryFind(number, Volatile.Read(ref context->Sizes) & ~exceptSize, iova, out payload, out sizeLog2)) return true;
         uint fragments = Volatile.Read(ref context->FragmentNumber);
-        if (fragments == 0 || !tlb.TryFind(fragments, Volatile.Read(ref context->FragmentSizes), iova, out payload)) return false;
+        if (fragments == 0
+            || !tlb.TryFind(fragments, Volatile.Read(ref context->FragmentSizes), iova, out payload, out sizeLog2)) return false;
         isFragment = true;
         return true;
     }

@@ -98,7 +98,7 @@ internal sealed unsafe class TranslationEpoch
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool Enter(EpochSlot* slot)
     {
-        if (slot->StackPage != StackPage()) Activate(slot);
+        if (slot->StackPage != ThreadToken.StackPage()) Activate(slot);
         if ((slot->Word & 1) != 0) return false;
         ControlBuild.NoteEntry(slot);
 
@@ -119,6 +119,22 @@ internal sealed unsafe class TranslationEpoch
     /// <summary>Makes a parked slot active on the calling thread; false when it is not parked.</summary>
     public static bool TryBorrow(EpochSlot* slot, int token) =>
         Volatile.Read(ref slot->Owner) == 0 && Interlocked.CompareExchange(ref slot->Owner, token, 0) == 0;
+
+    /// <summary>Enters a scope of a slot that was borrowed just now.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void EnterBorrowed(EpochSlot* slot)
+    {
+        ControlBuild.NoteEntry(slot);
+        Volatile.Write(ref slot->Word, (Volatile.Read(ref shared.Current) << 1) | 1);   // As in Enter; the borrowing was a fence.
+    }
+
+    /// <summary>Gives back a slot that was borrowed and only entered by <see cref="EnterBorrowed"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Return(EpochSlot* slot)
+    {
+        Invariant.Holds((slot->Word & 1) == 0 && slot->StackPage == 0);
+        Volatile.Write(ref slot->Owner, 0);   // Release: the scope has ended before.
+    }
 
     /// <summary>Parks a slot of the calling thread, so that nobody's grace period has to ask it.</summary>
     public static void Park(EpochSlot* slot)
@@ -164,8 +180,9 @@ internal sealed unsafe class TranslationEpoch
     /// As good as a grace period that has elapsed, without its number. The caller has passed a full fence since it stored what
     /// scopes must see: either a participant is seen active here, or its scopes see that (<see cref="Activate"/>).
     /// </remarks>
+    /// <param name="caller">Who is likely to call.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public bool IsQuiet()
+    public bool IsQuiet(ref LatestCaller caller)
     {
         int high = Volatile.Read(ref shared.HighWater);
         for (int i = 0; i < high; i++)
@@ -173,7 +190,7 @@ internal sealed unsafe class TranslationEpoch
             EpochSlot* slot = slots + i;
             int owner = Volatile.Read(ref slot->Owner);
             if (owner == 0) continue;
-            if ((Volatile.Read(ref slot->Word) & 1) != 0 || owner != ThreadToken.Current) return false;
+            if ((Volatile.Read(ref slot->Word) & 1) != 0 || owner != caller.Token) return false;
         }
 
         return true;
@@ -253,16 +270,6 @@ internal sealed unsafe class TranslationEpoch
         return false;
     }
 
-    // No two threads have a page in common. Of a thread that has ended a later one may get a page: it then counts as foreign to
-    // itself, which costs a barrier and is safe.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static nuint StackPage()
-    {
-        const int PageLog2 = 12;
-        byte here;
-        return (nuint)(&here) >> PageLog2;
-    }
-
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static void Activate(EpochSlot* slot)
     {
@@ -276,6 +283,6 @@ internal sealed unsafe class TranslationEpoch
             Interlocked.Exchange(ref slot->Owner, token);
         }
 
-        slot->StackPage = StackPage();
+        slot->StackPage = ThreadToken.StackPage();
     }
 }

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Smmu.Fast.Memory;
 
 /// <content>
@@ -46,6 +48,17 @@ public sealed unsafe partial class GuestMemory
 
         access.Exit();
         return status;
+    }
+
+    /// <summary>Finds words that can be read in place; null when they do not all lie in one region.</summary>
+    /// <remarks>For a caller behind an attached gate: they stay there until it is opened.</remarks>
+    /// <param name="pa">Physical address, 8-byte aligned.</param>
+    /// <param name="bytes">Size of all of them.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal ulong* FindBehindGate(ulong pa, uint bytes)
+    {
+        RegionEntry* region = RegionTable.Find(Table, pa);
+        return region != null && region->BytesFrom(pa) >= bytes ? (ulong*)region->HostOf(pa) : null;
     }
 
     /// <summary>Writes a structure after all earlier stores of the thread; false when the access aborted.</summary>

@@ -44,6 +44,20 @@ public sealed unsafe partial class GuestMemory
         return isThere;
     }
 
+    /// <summary>
+    /// Writes an aligned 64-bit word for a caller inside of a scope, after all earlier stores of the thread: in the largest region
+    /// alone while nobody watches it, false where another way has to be taken.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal bool TryWriteDirect64InScope(ulong pa, ulong value)
+    {
+        RegionTable* current = Table;
+        if (!current->Largest.Contains(pa)) return false;
+        if ((current->Largest.Traits & (RegionTraits.ReadOnly | RegionTraits.Watched)) != 0) return false;
+        Volatile.Write(ref *(ulong*)current->Largest.HostOf(pa), value);
+        return true;
+    }
+
     /// <summary>Writes an aligned 64-bit word at once, after all earlier stores of the thread; false when aborted.</summary>
     internal bool TryWrite64(ulong pa, ulong value) => TryWriteStructure(pa, &value, 1);
 

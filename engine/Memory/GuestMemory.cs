@@ -58,15 +58,17 @@ public sealed unsafe partial class GuestMemory : IDisposable
     private RegionTable* Table => (RegionTable*)Volatile.Read(ref table);   // Acquire; pairs with the release in Publish.
 
     /// <summary>Makes changes of regions wait for the scopes of an epoch from now on.</summary>
+    /// <param name="epoch">The epoch.</param>
+    /// <param name="gate">A gate that the changes wait for as well: host pointers may be used behind it.</param>
     /// <exception cref="InvalidOperationException">The epoch is attached already.</exception>
-    internal void Attach(TranslationEpoch epoch)
+    internal void Attach(TranslationEpoch epoch, ControlGate? gate = null)
     {
         lock (changes)
         {
             ObjectDisposedException.ThrowIf(disposed, this);
             if (attachments.Exists(attachment => attachment.Epoch == epoch)) throw new InvalidOperationException(
                 "This epoch is attached to the memory already: attach each epoch once.");
-            attachments.Add(new Attachment(epoch));
+            attachments.Add(new Attachment(epoch, gate));
         }
     }
 
@@ -141,6 +143,7 @@ public sealed unsafe partial class GuestMemory : IDisposable
             }
 
             user.Epoch.Wait(number);
+            user.Gate?.Pass();
             lock (changes)
             {
                 user.Waits--;
@@ -159,6 +162,7 @@ public sealed unsafe partial class GuestMemory : IDisposable
         foreach (Attachment user in attachments)
         {
             if (!user.Epoch.HasElapsed(user.Epoch.Start())) return;
+            user.Gate?.Pass();   // Short: nobody waits behind it.
         }
 
         if (!ThreadAccess.HaveAllEnded()) return;
@@ -176,9 +180,11 @@ public sealed unsafe partial class GuestMemory : IDisposable
         }
     }
 
-    private sealed class Attachment(TranslationEpoch epoch)
+    private sealed class Attachment(TranslationEpoch epoch, ControlGate? gate)
     {
         public TranslationEpoch Epoch { get; } = epoch;
+
+        public ControlGate? Gate { get; } = gate;
 
         public bool IsDetached { get; set; }
 

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Smmu.Fast.Formats;
 using Smmu.Fast.Foundation;
 using Smmu.Fast.Memory;
@@ -69,7 +70,7 @@ internal sealed unsafe class CommandQueueReader
     public QueueLayout Layout => layout;
 
     /// <summary>True when there is something to consume: no command, or indexes without sense, are nothing (QUE-13).</summary>
-    public bool HasWork => !layout.IsEmpty(producer, consumer) && !layout.IsInconsistent(producer, consumer);
+    public bool HasWork => layout.Count(producer, consumer) - 1 < (uint)layout.Entries;
 
     /// <summary>True when software has no room for another command.</summary>
     public bool IsFull => layout.IsFull(producer, consumer);
@@ -94,16 +95,20 @@ internal sealed unsafe class CommandQueueReader
     /// <summary>Reads the command at CONS without running host code.</summary>
     public MemoryStatus TryReadDirect(ulong* words) => memory.TryReadStructureDirect(CurrentAddress, words, EntryWords);
 
-    /// <summary>Reads the commands from CONS on, as far as they lie beside each other, without running host code.</summary>
-    /// <param name="words">Room for <paramref name="most"/> commands.</param>
-    /// <param name="most">How many to read at most.</param>
-    /// <returns>How many are read; 0 when it cannot be done.</returns>
-    public int ReadRunDirect(ulong* words, int most)
+    /// <summary>Finds the commands from CONS on where they lie, as far as that is in one piece.</summary>
+    /// <param name="commands">The first word, while the gate stays closed.</param>
+    /// <returns>How many there are; 0 when there are none, or they cannot be read in place.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public uint FindRun(out ulong* commands)
     {
-        uint toTheEnd = (uint)layout.Entries - QueuePointer.IndexOf(consumer, layout.Log2Size);
-        int count = (int)Math.Min(Math.Min(layout.Count(producer, consumer), toTheEnd), (uint)most);
-        bool isRead = memory.TryReadStructureDirect(CurrentAddress, words, count * EntryWords) == MemoryStatus.Done;
-        return isRead ? count : 0;
+        uint entries = (uint)layout.Entries;
+        uint index = QueuePointer.IndexOf(consumer, layout.Log2Size);
+        uint count = layout.Count(producer, consumer);
+        commands = null;
+        if (count - 1 >= entries) return 0;   // None, or more than there can be (QUE-13).
+        count = Math.Min(count, entries - index);
+        commands = memory.FindBehindGate(layout.Base + ((ulong)index << EntryLog2), count << EntryLog2);
+        return commands == null ? 0 : count;
     }
 
     /// <summary>Reads a command through the host; not to be called behind a gate.</summary>
@@ -118,6 +123,7 @@ internal sealed unsafe class CommandQueueReader
     }
 
     /// <summary>Moves CONS past the command it stands on.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Advance() => Volatile.Write(ref consumer, (consumer & errorMask) | layout.Next(consumer & layout.UsedMask));
 
     /// <summary>Notes why the command at CONS was refused. An error flag inverts in the same store as the reason.</summary>

@@ -179,8 +179,7 @@ internal sealed unsafe partial class RegisterFile
     public bool TryWriteCommandProducer(uint value)
     {
         commands.WriteProducer(value);
-        consumer.ConsumeAtOnce();
-        return !consumer.HasWork;
+        return consumer.ConsumeAtOnce();
     }
 
     /// <summary>Writes a 32-bit register, or half of a 64-bit one. Offsets without a register ignore it.</summary>

@@ -74,12 +74,13 @@ internal sealed unsafe class SharedTlb : IDisposable
     /// <param name="sizes">Sizes of its entries.</param>
     /// <param name="address">The input address; bits [63:56] do not count.</param>
     /// <param name="payload">Its output page is that of the address.</param>
+    /// <param name="sizeLog2">Its size.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public bool TryFind(uint number, ulong sizes, ulong address, out ulong payload)
+    public bool TryFind(uint number, ulong sizes, ulong address, out ulong payload, out int sizeLog2)
     {
         for (; sizes != 0; sizes &= sizes - 1)
         {
-            int sizeLog2 = BitOperations.TrailingZeroCount(sizes);
+            sizeLog2 = BitOperations.TrailingZeroCount(sizes);
             ulong key = KeyOf(number, address, sizeLog2, out int index);
             if (!sets[index].TryRead(key, out payload)) continue;
             ulong inEntry = ((1UL << sizeLog2) - 1) & TranslationResult.PageMask;
@@ -87,6 +88,7 @@ internal sealed unsafe class SharedTlb : IDisposable
             return true;
         }
 
+        sizeLog2 = 0;
         payload = 0;
         return false;
     }
@@ -112,17 +114,34 @@ internal sealed unsafe class SharedTlb : IDisposable
         sets[index].Fill(key, payload, in dates);
     }
 
-    /// <summary>Removes the entry of an address. The stamps have been raised, and a fence was passed.</summary>
-    public void Remove(uint number, int sizeLog2, ulong address)
+    /// <summary>Removes the entries of a context and size in a range. The stamps have been raised, and a fence was passed.</summary>
+    /// <remarks>
+    /// A set is not closed for it. Whoever closed it before is waited for; whoever closes it later with old dates leaves it as it
+    /// is, and with new ones loses an entry at worst; and a reader of what is removed is inside of a scope that began before.
+    /// </remarks>
+    /// <param name="number">Number of the context.</param>
+    /// <param name="sizeLog2">Size of the entries.</param>
+    /// <param name="first">The first address; bits [63:56] are 0.</param>
+    /// <param name="last">The last address.</param>
+    public void Remove(uint number, int sizeLog2, ulong first, ulong last)
     {
-        ulong key = KeyOf(number, address, sizeLog2, out int index);
-        long version = Volatile.Read(ref sets[index].Version);
-        if ((version & 1) == 0 && sets[index].WayOf(key) < 0) return;
+        ulong page = first >> sizeLog2;
+        ulong lastPage = last >> sizeLog2;
+        while (page <= lastPage)
+        {
+            // Pages of one key, in neighbouring sets.
+            ulong key = ((((page >> setBits) << SizeCodeBits) | SizeCodes[sizeLog2 - PortTlb.PageLog2]) << numberBits) | number;
+            ulong place = page + BeginningOf(key);
+            ulong count = Math.Min(lastPage, page | (uint)setMask) - page + 1;
+            for (ulong end = place + count; place != end; place++)
+            {
+                TlbSet* set = sets + (place & (uint)setMask);
+                if ((Volatile.Read(ref set->Version) & 1) != 0) AwaitOpen(set);
+                set->Remove(key);
+            }
 
-        version = Close(index);
-        int way = sets[index].WayOf(key);
-        if (way >= 0) sets[index].Keys[way] = 0;
-        Volatile.Write(ref sets[index].Version, version + 2);
+            page += count;
+        }
     }
 
     /// <summary>Removes everything.</summary>
@@ -139,6 +158,13 @@ internal sealed unsafe class SharedTlb : IDisposable
     public void Dispose()
     {
         block.Dispose();
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void AwaitOpen(TlbSet* set)
+    {
+        var spin = new SpinWait();
+        while ((Volatile.Read(ref set->Version) & 1) != 0) spin.SpinOnce();
     }
 
     // Fillers hold a set for a handful of stores, so the wait is short; it ends even when one was descheduled there.

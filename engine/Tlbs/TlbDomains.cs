@@ -23,7 +23,7 @@ internal sealed unsafe class TlbDomains : IDisposable
         vmids = !features.S2P ? 1 : features.VMID16 ? 1 << 16 : 1 << 8;
         int count = vmids + WorldsWithoutVmid;
         block = new NativeBlock((ulong)count * TlbDomain.SizeBytes, TlbDomain.SizeBytes);
-        journalBlock = new NativeBlock((ulong)count * TlbDomain.JournalLength * (ulong)sizeof(InvalidationRecord));
+        journalBlock = new NativeBlock((ulong)count * TlbDomain.JournalLength * (ulong)sizeof(JournalEntry));
         domains = (TlbDomain*)block.Pointer;
     }
 
@@ -61,7 +61,7 @@ internal sealed unsafe class TlbDomains : IDisposable
         TlbDomain* domain = domains + index;
 
         // The same value whoever stores it.
-        domain->Journal = (InvalidationRecord*)journalBlock.Pointer + ((long)index * TlbDomain.JournalLength);
+        domain->Journal = (JournalEntry*)journalBlock.Pointer + ((long)index * TlbDomain.JournalLength);
         return domain;
     }
 }

@@ -44,6 +44,15 @@ internal unsafe struct TlbSet
         return -1;
     }
 
+    /// <summary>Empties the way of a key, if there is one. The version is even.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Remove(ulong key)
+    {
+        if (Vector256.IsHardwareAccelerated && EqualWays(key) == 0) return;
+        int way = WayOf(key);
+        if (way >= 0) Volatile.Write(ref Keys[way], 0);
+    }
+
     /// <summary>Reads the payload of a key; false when there is none, or somebody is writing.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool TryRead(ulong key, out ulong payload)
@@ -86,9 +95,7 @@ internal unsafe struct TlbSet
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private uint EqualWays(ulong key)
     {
-        fixed (ulong* keys = Keys)
-        {
-            return Vector256.Equals(Vector256.Load(keys), Vector256.Create(key)).ExtractMostSignificantBits() & WayMask;
-        }
+        // The fourth word is the version; it is masked out.
+        return Vector256.Equals(Vector256.LoadUnsafe(ref Keys[0]), Vector256.Create(key)).ExtractMostSignificantBits() & WayMask;
     }
 }

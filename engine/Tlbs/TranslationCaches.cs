@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Smmu.Fast.Formats;
 using Smmu.Fast.Foundation;
 using Smmu.Fast.Memory;
@@ -9,6 +10,7 @@ namespace Smmu.Fast.Tlbs;
 /// Invalidations and <see cref="Resolve"/> come behind the control gate; the TLB and the walk cache are read and filled by
 /// ports at any time. Each invalidation is complete when its method returns; its last step tells the ports.
 /// </remarks>
+[SkipLocalsInit]
 internal sealed unsafe class TranslationCaches : IDisposable
 {
     // Precise searches of one invalidation; beyond that a context, or all of stage 1 of the domain, goes as a whole.
@@ -71,6 +73,7 @@ internal sealed unsafe class TranslationCaches : IDisposable
 
     /// <summary>Removes what an address range names in a domain.</summary>
     /// <remarks>A domain without contexts has no entries, and no port that could be about to make some.</remarks>
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public void RemoveAddresses(TlbDomain* domain, in InvalidationRecord record)
     {
         if (domain->ContextCount == 0) return;
@@ -175,8 +178,11 @@ internal sealed unsafe class TranslationCaches : IDisposable
         stampBlock.Dispose();
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     private void RemoveFrom(TlbContext* context, in InvalidationRecord record, ref int probes)
     {
+        ulong sizes = Volatile.Read(ref context->Sizes);
+        if (sizes == 0 && context->FragmentNumber == 0) return;
         uint number = context->Number;
         if (!context->IsAlive(number, in *Device)) return;
 
@@ -186,7 +192,6 @@ internal sealed unsafe class TranslationCaches : IDisposable
             Volatile.Write(ref context->FragmentNumber, 0);
         }
 
-        ulong sizes = Volatile.Read(ref context->Sizes);
         for (ulong rest = sizes; rest != 0; rest &= rest - 1)
         {
             int sizeLog2 = System.Numerics.BitOperations.TrailingZeroCount(rest);
@@ -198,13 +203,7 @@ internal sealed unsafe class TranslationCaches : IDisposable
             }
 
             probes -= (int)needed;
-        }
-
-        for (ulong rest = sizes; rest != 0; rest &= rest - 1)
-        {
-            int sizeLog2 = System.Numerics.BitOperations.TrailingZeroCount(rest);
-            ulong last = record.Last >> sizeLog2;
-            for (ulong page = record.First >> sizeLog2; page <= last; page++) Tlb.Remove(number, sizeLog2, page << sizeLog2);
+            Tlb.Remove(number, sizeLog2, record.First, record.Last);
         }
     }
 

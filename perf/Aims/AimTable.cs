@@ -14,8 +14,24 @@ internal static partial class AimTable
     [
         new("port hit", Hit("1 page", 2, 75, 61), Hit("64 pages at random", 2, 84, 70), Hit("200 pages at random", 2, 97, 84)),
         new("hit by (StreamID, SubstreamID), 256 requesters at random",
-            new AimPart("StreamID", "RequesterBenchmarks.ByStream(256 requesters, 1 page each)", 6) { Qemu7 = 97, Qemu10 = 84 },
-            new AimPart("with SubstreamID", "RequesterBenchmarks.BySubstream(256 requesters, 1 page each)", 6)),
+            new AimPart("StreamID", "RequesterBenchmarks.ScopeByStream(256 requesters, 1 page each)", 6)
+            {
+                Qemu7 = 97,
+                Qemu10 = 84,
+                Beside =
+                [
+                    BesideFigure.OneCall("RequesterBenchmarks.BusByStream(256 requesters, 1 page each)"),
+                    new("without a bus", "RequesterBenchmarks.ByStream(256 requesters, 1 page each)"),
+                ],
+            },
+            new AimPart("with SubstreamID", "RequesterBenchmarks.ScopeBySubstream(256 requesters, 1 page each)", 6)
+            {
+                Beside =
+                [
+                    BesideFigure.OneCall("RequesterBenchmarks.BusBySubstream(256 requesters, 1 page each)"),
+                    new("without a bus", "RequesterBenchmarks.BySubstream(256 requesters, 1 page each)"),
+                ],
+            }),
         new("port hit, 4,096 pages", Hit("4,096 pages at random", 5, 335, 335)),
         new("port hit, 65,536 pages", Hit("65,536 pages at random", 12, null, null)),
         new("batch, address and status", Batch(64), Batch(256), Batch(1_024)),

@@ -133,7 +133,7 @@ public unsafe class TagCompareBenchmarks
         ulong sum = 0;
         foreach (ulong address in sharedAddresses)
         {
-            if (shared!.TryFind(ContextNumber, sizes, address, out ulong payload)) sum += payload & TranslationResult.PageMask;
+            if (shared!.TryFind(ContextNumber, sizes, address, out ulong payload, out _)) sum += payload & TranslationResult.PageMask;
         }
 
         return sum;

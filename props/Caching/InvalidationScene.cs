@@ -14,6 +14,7 @@ internal sealed class InvalidationScene : IDisposable
     private readonly TablePool pool;
     private readonly GroupState group;
     private readonly DmaPort[] ports = new DmaPort[2];
+    private readonly DmaBus bus;
 
     public InvalidationScene(StreamWorld world, HalfShape half)
     {
@@ -30,6 +31,7 @@ internal sealed class InvalidationScene : IDisposable
             ports[i] = machine.Smmu.OpenPort(stream.Id);
         }
 
+        bus = machine.Smmu.OpenBus();
         machine.SetUpCommandQueue();
         machine.SetUpEventQueue();
         machine.Write(RegisterOffset.CR2, world == StreamWorld.NonSecureEl2E2h ? 1u : 0);
@@ -103,6 +105,8 @@ internal sealed class InvalidationScene : IDisposable
                 var byPort = ports[space].Translate(first + offset, AccessKind.Read);
                 var oneOff = machine.Smmu.Translate(new StreamId((uint)space), null, first + offset, AccessKind.Read);
                 Assert.True(byPort.Address.Value == output + offset, $"{target}, {when}, by a port: {byPort.Address} {byPort.Event}");
+                var byBus = bus.Translate(new StreamId((uint)space), null, first + offset, AccessKind.Read);
+                Assert.True(byBus.Address.Value == output + offset, $"{target}, {when}, by a bus: {byBus.Address} {byBus.Event}");
                 Assert.True(oneOff.Address.Value == output + offset, $"{target}, {when}: {oneOff.Address} {oneOff.Event}");
             }
         }

@@ -7,6 +7,9 @@ internal sealed partial class TwinWorld
 {
     private readonly Dictionary<(StreamId Stream, SubstreamId? Substream), DmaPort> ports = [];
 
+    private DmaBus? bus;
+    private int namedAccesses;
+
     /// <summary>What was compared so far.</summary>
     public Coverage Coverage { get; } = new();
 
@@ -21,7 +24,7 @@ internal sealed partial class TwinWorld
     public void Compare(StreamState stream, int substream, ulong address, AccessKind access, bool byPort, bool explain)
     {
         var id = IdOf(substream);
-        var seen = byPort ? TranslateByPort(stream.Id, id, address, access) : Cached.Translate(stream.Id, id, address, access);
+        var seen = byPort ? TranslateByPort(stream.Id, id, address, access) : TranslateByName(stream.Id, id, address, access);
         var expected = Plain.Translate(stream.Id, id, address, access);
         string difference = Difference(in expected, in seen);
         Assert.True(difference.Length == 0, $"{access} of {stream.Id} {id} at 0x{address:x}: {difference}");
@@ -51,6 +54,7 @@ internal sealed partial class TwinWorld
                     ulong at = address + ((ulong)i << 12);
                     PortOf(stream.Id, id).Translate(at, access);
                     Cached.Translate(stream.Id, id, at, access);
+                    Bus.Translate(stream.Id, id, at, access);
                 }
             }
         }
@@ -60,6 +64,9 @@ internal sealed partial class TwinWorld
 
     /// <summary>Adds what the caches did to the coverage; once, at the end.</summary>
     public void CountCaches() => Coverage.Count(Cached.GetStatistics());
+
+    // Room for few, so that it begins anew now and then.
+    private DmaBus Bus => bus ??= Cached.OpenBus(requesters: 7);
 
     private static SubstreamId? IdOf(int substream) => substream < 0 ? null : new SubstreamId((uint)substream);
 
@@ -81,6 +88,12 @@ internal sealed partial class TwinWorld
         if (smmuEnabled && port.Statistics.ConfigurationLookups == lookups) Coverage.PortHits++;
         return result;
     }
+
+    // By a bus and without anything open, in turns.
+    private TranslationResult TranslateByName(StreamId stream, SubstreamId? substream, ulong address, AccessKind access) =>
+        (namedAccesses++ & 1) == 0
+            ? Bus.Translate(stream, substream, address, access)
+            : Cached.Translate(stream, substream, address, access);
 
     private DmaPort PortOf(StreamId stream, SubstreamId? substream)
     {

@@ -46,6 +46,7 @@ internal sealed class NestedScene : IDisposable
     private readonly TableMemory memory;
     private readonly ulong context;
     private readonly DmaPort port;
+    private readonly DmaBus bus;
     private readonly ulong[] expected = new ulong[Parts];
     private PlainTables stage1 = null!;
     private PlainTables stage2 = null!;
@@ -62,6 +63,7 @@ internal sealed class NestedScene : IDisposable
         context = machine.Allocate(1 << 16, 1 << 16);
         machine.Start();
         port = machine.Smmu.OpenPort(new StreamId(Stream));
+        bus = machine.Smmu.OpenBus();
     }
 
     public int Granule1 { get; }
@@ -237,6 +239,8 @@ internal sealed class NestedScene : IDisposable
                 var byPort = port.Translate(va, AccessKind.Read);
                 var oneOff = machine.Smmu.Translate(new StreamId(Stream), null, va, AccessKind.Read);
                 Assert.True(byPort.Address.Value == expected[part] + offset, $"{target}, part {part} {when}, by a port: {byPort.Address} {byPort.Event}");
+                var byBus = bus.Translate(new StreamId(Stream), null, va, AccessKind.Read);
+                Assert.True(byBus.Address.Value == expected[part] + offset, $"{target}, part {part} {when}, by a bus: {byBus.Address} {byBus.Event}");
                 Assert.True(oneOff.Address.Value == expected[part] + offset, $"{target}, part {part} {when}: {oneOff.Address} {oneOff.Event}");
             }
         }

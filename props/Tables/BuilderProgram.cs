@@ -27,6 +27,7 @@ internal sealed class BuilderProgram : IDisposable
     private readonly FramePool pool;
     private readonly PageTable table;
     private readonly DmaPort port;
+    private readonly DmaBus bus;
     private readonly BuilderModel model;
     private readonly ulong page;
     private readonly bool obeys;   // False for a driver that forgets its invalidations.
@@ -48,6 +49,7 @@ internal sealed class BuilderProgram : IDisposable
         Attach(options);
         machine.Start();
         port = machine.Smmu.OpenPort(new StreamId(Stream));
+        bus = machine.Smmu.OpenBus();
         view = new OverlayMemory(machine.Memory);
         oracle = new OracleSmmu(FeatureGenerator.ForOracle(Features), view, CaseRunner.Choices);
         oracle.WriteRegister(RegisterOffset.STRTAB_BASE, machine.StreamTable);
@@ -268,8 +270,12 @@ internal sealed class BuilderProgram : IDisposable
     {
         bool isWrite = kind == AccessKind.Write;
         var walked = oracle.Evaluate(view, Stream, null, iova, new OracleAccess(isWrite ? OracleDirection.Write : OracleDirection.Read));
-        var answer = random.Next(2) == 0
-            ? port.Translate(iova, kind) : machine.Smmu.Translate(new StreamId(Stream), null, iova, kind);
+        var answer = random.Next(3) switch
+        {
+            0 => port.Translate(iova, kind),
+            1 => bus.Translate(new StreamId(Stream), null, iova, kind),
+            _ => machine.Smmu.Translate(new StreamId(Stream), null, iova, kind),
+        };
         view.AssertWrittenByOther();
         Assert.Equal(expected.HasValue, table.TryFind(iova, out var found));
         if (expected is not { } address)

@@ -39,6 +39,15 @@ public class AllocationTests
         ["accesses without a port, with substreams"] = scene => round =>
             Require(scene.Smmu.Translate(
                 new StreamId(HotPathScene.Substreams), substream, HotPathScene.PageOf(round), AccessKind.Read)),
+        ["accesses by a bus"] = scene =>
+        {
+            var bus = scene.Smmu.OpenBus();
+            return round =>
+            {
+                Require(bus.Translate(new StreamId(HotPathScene.Stage1), null, HotPathScene.PageOf(round), AccessKind.Read));
+                Require(bus.Translate(new StreamId(HotPathScene.Substreams), substream, HotPathScene.PageOf(round), AccessKind.Read));
+            };
+        },
         ["reads and writes of all sizes"] = ReadingAndWriting,
         ["ports that are parked"] = Parking,
     };

@@ -1,3 +1,4 @@
+using Smmu.Fast.Foundation;
 using Smmu.Fast.Memory;
 
 namespace Smmu.Fast.Tests.Memory;
@@ -59,6 +60,27 @@ public sealed unsafe class GuestMemoryGraceTests : IDisposable
         Assert.False(region.IsReadOnly || region.IsWatched);
         Apply(change);
         memory.Detach(epoch.Epoch);
+    }
+
+    [Fact]
+    public void AChangeReturnsOnlyWhenWhoeverIsBehindAnAttachedGateHasLeft()
+    {
+        using var gated = new TestEpoch();
+        var gate = new ControlGate();
+        memory.Attach(gated.Epoch, gate);
+        gate.Enter();
+        Assert.True(memory.FindBehindGate(8, 16) != null);
+        Assert.True(memory.FindBehindGate(Page - 8, 16) == null);
+        ulong generation = memory.Generation;
+        var waiting = new Worker(() => memory.Remove(region));
+        bool isPublished = SpinWait.SpinUntil(() => memory.Generation != generation, Long);
+        bool isOverTooEarly = waiting.EndsWithin(50);
+        gate.Exit();
+        waiting.Join();
+        memory.Detach(gated.Epoch);
+        memory.Detach(epoch.Epoch);
+        Assert.True(isPublished);
+        Assert.False(isOverTooEarly);
     }
 
     [Fact]
