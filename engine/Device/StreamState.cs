@@ -99,6 +99,9 @@ internal unsafe struct StreamState
     /// <summary>The last-level table of the latest walk.</summary>
     public LeafTable Table;
 
+    /// <summary>The last-level table of stage 2 of the latest IPA.</summary>
+    public Stage2LeafTable Stage2Table;
+
     public StreamId Id;
     public SubstreamId? Substream;
 
@@ -154,6 +157,22 @@ internal unsafe struct StreamState
         bool isUpper = (address & (1UL << 55)) != 0 && !IsUpperLikeLower;
         return (isUpper ? ~address & UpperTop : address & LowerTop) == 0;
     }
+}
+
+/// <summary>A last-level table of stage 2.</summary>
+internal struct Stage2LeafTable
+{
+    /// <summary>The IPA, shifted right by <see cref="CoverageLog2"/>.</summary>
+    public ulong Prefix;
+
+    /// <summary>Physical address.</summary>
+    public ulong Address;
+
+    /// <summary><see cref="InvalidationStamps.Tables"/> of the domain before it was looked for.</summary>
+    public ulong Stamp;
+
+    /// <summary>log2 of what it covers; 0 for no table.</summary>
+    public byte CoverageLog2;
 }
 
 /// <summary>A table that a walk may begin at.</summary>

@@ -93,7 +93,7 @@ internal sealed unsafe partial class TranslationPath
             statistics.DirectHits++;
             if (!isFragment) Favour(ref state, !isOwn, sizeLog2);
         }
-        else if (TryReadLeaf(ref state, iova, required, in fillDates, out payload, out isFragment))
+        else if (TryReadLeaf(ref state, iova, required, in fillDates, ref statistics, out payload, out isFragment))
         {
             statistics.DirectWalks++;
             if (ControlBuild.Breaks(Breakage.StampReadLate)) SeeLate(ref state);
@@ -108,7 +108,13 @@ internal sealed unsafe partial class TranslationPath
     }
 
     private bool TryReadLeaf(
-        ref StreamState state, ulong iova, uint required, in InvalidationDates fillDates, out ulong payload, out bool isFragment)
+        ref StreamState state,
+        ulong iova,
+        uint required,
+        in InvalidationDates fillDates,
+        ref PathStatistics statistics,
+        out ulong payload,
+        out bool isFragment)
     {
         ulong address = iova & Compared;
         ref var table = ref state.Table;
@@ -133,7 +139,8 @@ internal sealed unsafe partial class TranslationPath
         int sizeLog2 = granule;
         if (state.Intermediate != null)
         {
-            if (!TryApplyStage2(ref state, required, ref output, ref granted, ref attributes, ref sizeLog2)) return false;
+            if (!TryApplyStage2(
+                ref state, required, in fillDates, ref statistics, ref output, ref granted, ref attributes, ref sizeLog2)) return false;
             isFragment = sizeLog2 < granule;
             if (isFragment) return false;   // Seldom: the other way numbers fragments.
         }
@@ -156,34 +163,6 @@ internal sealed unsafe partial class TranslationPath
         state.FavouredGlobalSize = isGlobal ? 1UL << sizeLog2 : 0;
     }
 
-    // The outputs of stage 1 have entries of their own.
-    private bool TryApplyStage2(
-        ref StreamState state, uint required, ref ulong output, ref uint granted, ref ulong attributes, ref int sizeLog2)
-    {
-        ulong sizes = Volatile.Read(ref state.Intermediate->Sizes);
-        if (!tlb.TryFind(state.IntermediateNumber, sizes, output, out ulong stage2, out _)) return false;
-        granted &= (uint)TranslationResult.PermissionsOf(stage2);
-        if ((required & ~granted) != 0 || Volatile.Read(ref device->Any) != state.SeenDevice) return false;
-
-        output = (stage2 & TranslationResult.PageMask) | (output & 0xfff);
-        sizeLog2 = Math.Min(sizeLog2, TranslationResult.LeafSizeLog2Of(stage2));
-        ulong ofStage2 = stage2 & TranslationResult.AttributesMask;
-        ulong both = attributes ^ (ofStage2 >> 32) ^ 1;   // Two fields that do not meet, and never 0.
-        if (state.CombinedOf != both)
-        {
-            var combined = AttributeRules.Combine(
-                TranslationResult.AttributesOf(attributes),
-                TranslationResult.AttributesOf(stage2).Type,
-                TranslationResult.AttributesOf(stage2).Shareability,
-                state.Stream.Regime.Stage2.ForcedWriteBack);
-            state.CombinedOf = both;
-            state.Combined = TranslationResult.PayloadOf(TranslationOutcome.Translated, 0, 0, AccessPermissions.None, combined);
-        }
-
-        attributes = state.Combined;
-        return true;
-    }
-
     // AttrIndx [2:0], SH [4:3].
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static int AttributeIndex(ulong descriptor) => (int)((descriptor >> 2) & 7) | (int)((descriptor >> 5) & 0x18);
@@ -197,20 +176,5 @@ internal sealed unsafe partial class TranslationPath
         ulong bits = TranslationResult.PayloadOf(TranslationOutcome.Translated, 0, 0, AccessPermissions.None, attributes);
         state.Attributes[index] = bits;
         return bits;
-    }
-
-    // Keeps what stage 2 made of the output of stage 1. In place of a memory type the entry has MemAttr of the leaf.
-    private void FillIntermediate(ref StreamState state, in WalkResult walk, in InvalidationDates fillDates)
-    {
-        int sizeLog2 = SharedTlb.LargestSizeUpTo(walk.Stage2ReachLog2);
-        if (sizeLog2 < walk.Stage2LeafSizeLog2) return;   // A piece of a leaf, which no search for the leaf would find.
-        ulong payload = TranslationResult.PayloadOf(
-            TranslationOutcome.Translated,
-            walk.OutputAddress,
-            walk.Stage2ReachLog2,
-            walk.Stage2Permissions,
-            new MemoryAttributes(walk.Stage2MemoryAttribute, walk.Stage2Shareability));
-        TlbContext.Announce(ref state.Intermediate->Sizes, sizeLog2);
-        tlb.Fill(state.IntermediateNumber, sizeLog2, walk.Ipa, payload, in fillDates);
     }
 }

@@ -222,6 +222,7 @@ internal sealed unsafe partial class TranslationPath
         state.FavouredOwnSize = 0;
         state.FavouredGlobalSize = 0;
         state.Table = default;
+        state.Stage2Table = default;
     }
 
     private static void Forget(ref StreamState state)
