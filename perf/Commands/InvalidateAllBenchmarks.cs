@@ -16,6 +16,7 @@ public class InvalidateAllBenchmarks
 
     private readonly TranslationScene[] scenes = new TranslationScene[Devices];
     private readonly CommandFeed[] feeds = new CommandFeed[Devices];
+    private readonly CommandFeed[] textbookFeeds = new CommandFeed[Devices];   // So that no SMMU is left behind by a whole queue.
     private CommandWorld? world;
 
     /// <summary>Pages in the TLB.</summary>
@@ -29,6 +30,7 @@ public class InvalidateAllBenchmarks
         {
             scenes[i] = new TranslationScene(Math.Max(Cached, 1));
             feeds[i] = new CommandFeed(scenes[i].Machine, Command.TlbiNsnhAll(), Command.Sync());
+            textbookFeeds[i] = new CommandFeed(scenes[i].Machine, Command.TlbiNsnhAll(), Command.Sync());
         }
 
         RefillEngines();
@@ -88,8 +90,8 @@ public class InvalidateAllBenchmarks
     [Benchmark(OperationsPerInvoke = Devices, Baseline = true)]
     public ulong Textbook()
     {
-        for (int i = 0; i < Devices; i++) scenes[i].Textbook.WriteCommandProducer(feeds[i].Advance(2));
-        return feeds[0].Producer;
+        for (int i = 0; i < Devices; i++) scenes[i].Textbook.WriteCommandProducer(textbookFeeds[i].Advance(2));
+        return textbookFeeds[0].Producer;
     }
 
     [Benchmark(OperationsPerInvoke = Devices, Description = "TLBI_NSNH_ALL + SYNC, each on another device")]
