@@ -22,8 +22,6 @@ namespace Smmu.Fast.Device;
 /// </remarks>
 public sealed unsafe class DmaBus : IDisposable
 {
-    private const int PageLog2 = 12;
-
     private readonly SmmuDevice device;
     private readonly TranslationPath path;
     private readonly TranslationEpoch epoch;
@@ -100,7 +98,7 @@ public sealed unsafe class DmaBus : IDisposable
         access = (access & ~AccessKind.Write) | AccessKind.Read;
         while (!destination.IsEmpty)
         {
-            var part = destination[..PartOf(iova, destination.Length)];
+            var part = destination[..DmaPort.PartOf(iova, destination.Length)];
             using (Enter())
             {
                 var result = TranslateInside(stream, substream, iova, access);
@@ -129,7 +127,7 @@ public sealed unsafe class DmaBus : IDisposable
         access = (access & ~AccessKind.Read) | AccessKind.Write;
         while (!source.IsEmpty)
         {
-            var part = source[..PartOf(iova, source.Length)];
+            var part = source[..DmaPort.PartOf(iova, source.Length)];
             using (Enter())
             {
                 var result = TranslateInside(stream, substream, iova, access);
@@ -228,9 +226,6 @@ public sealed unsafe class DmaBus : IDisposable
 
     private bool TryWrite(ulong address, ReadOnlySpan<byte> source) =>
         memory.TryWriteDirectInScope(address, source) || memory.Write(address, source);
-
-    private static int PartOf(ulong iova, int length) =>
-        (int)Math.Min((ulong)length, (1UL << PageLog2) - (iova & ((1UL << PageLog2) - 1)));
 
     private static void ThrowClosed() => throw new ObjectDisposedException(
         nameof(DmaBus), "The bus is closed: open another one with SmmuDevice.OpenBus.");

@@ -306,7 +306,7 @@ public sealed unsafe partial class DmaPort : IDisposable
         path.Translate(ref state, iova, access, StallClient, ref Statistics);
 
     // A page at a time: every granule and every region is a multiple of 4 KiB.
-    private static int PartOf(ulong iova, int length) =>
+    internal static int PartOf(ulong iova, int length) =>
         (int)Math.Min((ulong)length, (1UL << PageLog2) - (iova & ((1UL << PageLog2) - 1)));
 
     private static void ThrowClosed() => throw new ObjectDisposedException(

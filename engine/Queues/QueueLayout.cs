@@ -48,7 +48,4 @@ internal readonly struct QueueLayout
 
     /// <summary>True when there is no room: full, or inconsistent, which acts as full (QUE-13).</summary>
     public bool IsFull(uint producer, uint consumer) => Count(producer, consumer) >= 1u << Log2Size;
-
-    /// <summary>True when no run of entries can be meant by the indexes.</summary>
-    public bool IsInconsistent(uint producer, uint consumer) => !QueuePointer.IsConsistent(producer, consumer, Log2Size);
 }

@@ -130,7 +130,7 @@ internal sealed unsafe class SharedTlb : IDisposable
         while (page <= lastPage)
         {
             // Pages of one key, in neighbouring sets.
-            ulong key = ((((page >> setBits) << SizeCodeBits) | SizeCodes[sizeLog2 - PortTlb.PageLog2]) << numberBits) | number;
+            ulong key = KeyOfPage(number, page, sizeLog2);
             ulong place = page + BeginningOf(key);
             ulong count = Math.Min(lastPage, page | (uint)setMask) - page + 1;
             for (ulong end = place + count; place != end; place++)
@@ -189,8 +189,12 @@ internal sealed unsafe class SharedTlb : IDisposable
     private ulong KeyOf(uint number, ulong address, int sizeLog2, out int index)
     {
         ulong page = (address & ((1UL << AddressRange.Bits) - 1)) >> sizeLog2;
-        ulong key = ((((page >> setBits) << SizeCodeBits) | SizeCodes[sizeLog2 - PortTlb.PageLog2]) << numberBits) | number;
+        ulong key = KeyOfPage(number, page, sizeLog2);
         index = (int)(page + BeginningOf(key)) & setMask;
         return key;
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private ulong KeyOfPage(uint number, ulong page, int sizeLog2) =>
+        ((((page >> setBits) << SizeCodeBits) | SizeCodes[sizeLog2 - PortTlb.PageLog2]) << numberBits) | number;
 }

@@ -48,7 +48,6 @@ internal unsafe struct TlbSet
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Remove(ulong key)
     {
-        if (Vector256.IsHardwareAccelerated && EqualWays(key) == 0) return;
         int way = WayOf(key);
         if (way >= 0) Volatile.Write(ref Keys[way], 0);
     }
