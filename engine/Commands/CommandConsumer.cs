@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Smmu.Fast.Formats;
 using Smmu.Fast.Foundation;
 using Smmu.Fast.Memory;
@@ -57,21 +58,15 @@ internal sealed unsafe partial class CommandConsumer
     private readonly CommandSchedule schedule;
     private readonly bool tellsOfRoom;   // IDR0.SEV.
 
-    private bool enabled;
-    private bool stopped;
-    private bool hasGrace;
+    private Obstacles obstacles;
     private bool graceElapsed;
     private bool coversRecords;
-    private bool isWaiting;
-    private bool isWakeUpDue;
-    private bool awaitsEndpoint;
     private bool awaitsTag;
     private int invalidationsOut;
     private ulong grace;
     private ulong generation;
 
     private bool isFetching;
-    private bool hasFetched;
     private ulong fetchGeneration;
     private bool fetchSucceeded;
     private Command fetched;
@@ -85,6 +80,7 @@ internal sealed unsafe partial class CommandConsumer
         this.events = events;
         schedule = context.Schedule;
         tellsOfRoom = context.Features.SEV;
+        obstacles.IsDisabled = true;
     }
 
     /// <summary>True for an Enhanced Command queue.</summary>
@@ -118,36 +114,36 @@ internal sealed unsafe partial class CommandConsumer
     public ulong FetchAddress { get; private set; }
 
     /// <summary>True when a step would find something to do.</summary>
-    public bool HasWork => enabled && !stopped && !isWaiting && !awaitsEndpoint && reader.HasWork;
+    public bool HasWork => !obstacles.IsDisabled && !obstacles.IsStopped && !obstacles.IsWaiting && !obstacles.AwaitsEndpoint && reader.HasWork;
 
     /// <summary>True from an error until it is acknowledged.</summary>
-    public bool IsStopped => stopped;
+    public bool IsStopped => obstacles.IsStopped;
 
     /// <summary>True from <see cref="ConsumerStep.FetchThroughHost"/> to <see cref="EndFetch"/>: a read of the queue is out.</summary>
     public bool IsFetching => Volatile.Read(ref isFetching);
 
     /// <summary>True while a CMD_SYNC waits for scopes to end.</summary>
-    public bool IsWaiting => isWaiting;
+    public bool IsWaiting => obstacles.IsWaiting;
 
     /// <summary>Follows CMDQEN, or EN. A CMD_SYNC in waiting is not consumed and will be read again.</summary>
     public void SetEnabled(bool value)
     {
-        if (enabled == value) return;
-        enabled = value;
+        if (obstacles.IsDisabled != value) return;
+        obstacles.IsDisabled = !value;
         Restart();
     }
 
     /// <summary>Follows CMDQ_ERR, or ERR and ERRACK: stops at an error, goes on when it is acknowledged.</summary>
     public void SetStopped(bool value)
     {
-        stopped = value;
+        obstacles.IsStopped = value;
         Restart();
     }
 
     /// <summary>Tells the schedule what a step would find now.</summary>
     public void Reconsider()
     {
-        var place = isWaiting ? CommandSchedule.Place.Waiting
+        var place = obstacles.IsWaiting ? CommandSchedule.Place.Waiting
             : HasWork ? CommandSchedule.Place.Ready
             : awaitsTag ? CommandSchedule.Place.WithoutTag
             : CommandSchedule.Place.Nowhere;
@@ -160,14 +156,14 @@ internal sealed unsafe partial class CommandConsumer
     {
         for (int turn = 0; turn < CommandsPerTurn; turn++)
         {
-            if (isWakeUpDue)
+            if (obstacles.IsWakeUpDue)
             {
-                isWakeUpDue = false;
+                obstacles.IsWakeUpDue = false;
                 return ConsumerStep.WakeUp;
             }
 
             if (context.Stalls.HasAnswered) return ConsumerStep.EndStall;   // What a CMD_SYNC follows was told before it.
-            if (isWaiting) return ConsumerStep.Waiting;
+            if (obstacles.IsWaiting) return ConsumerStep.Waiting;
             if (!HasWork || budget <= 0) return ConsumerStep.Idle;
             if (!TryFetch(out var command, out var step)) return step;
             if (Filter is { } filter && !filter.TryConvert(ref command)) return Refuse(CommandError.Illegal);
@@ -202,7 +198,7 @@ internal sealed unsafe partial class CommandConsumer
     /// <summary>Takes the answer to <see cref="ConsumerStep.FetchThroughHost"/>.</summary>
     public void AcceptFetch(bool succeeded, ulong* words)
     {
-        hasFetched = true;
+        obstacles.HasFetched = true;
         fetchSucceeded = succeeded;
         fetched = new Command(words[0], words[1]);
     }
@@ -210,8 +206,8 @@ internal sealed unsafe partial class CommandConsumer
     /// <summary>Makes the ends of scopes call back, before the epoch is asked once more.</summary>
     public void ExpectWaiting()
     {
-        if (isWaiting || !hasGrace) return;
-        isWaiting = true;
+        if (obstacles.IsWaiting || !obstacles.HasGrace) return;
+        obstacles.IsWaiting = true;
         epoch.AddWaiter();
         Reconsider();
     }
@@ -221,7 +217,7 @@ internal sealed unsafe partial class CommandConsumer
     /// <param name="elapsed">True when no scope that began before it is open.</param>
     public void AcceptEpoch(ulong asked, bool elapsed)
     {
-        if (!elapsed || !hasGrace || grace != asked) return;
+        if (!elapsed || !obstacles.HasGrace || grace != asked) return;
         EndWaiting();
         Accept();
         Reconsider();
@@ -238,7 +234,7 @@ internal sealed unsafe partial class CommandConsumer
     /// <summary>Lets the command that waits for an endpoint or a tag be judged anew; it may go on waiting.</summary>
     public void JudgeAnew()
     {
-        awaitsEndpoint = false;
+        obstacles.AwaitsEndpoint = false;
         awaitsTag = false;
         Reconsider();
     }
@@ -276,7 +272,7 @@ internal sealed unsafe partial class CommandConsumer
 
     private ConsumerStep AwaitEndpoint(bool forTag)
     {
-        awaitsEndpoint = true;
+        obstacles.AwaitsEndpoint = true;
         awaitsTag = forTag;
         Reconsider();
         return ConsumerStep.Waiting;
@@ -291,18 +287,18 @@ internal sealed unsafe partial class CommandConsumer
 
     private void EndWaiting()
     {
-        if (!isWaiting) return;
-        isWaiting = false;
+        if (!obstacles.IsWaiting) return;
+        obstacles.IsWaiting = false;
         epoch.RemoveWaiter();
     }
 
     private bool HasGraceElapsed()
     {
         if (graceElapsed || ControlBuild.Breaks(Breakage.ScopesNotAsked)) return true;
-        if (!hasGrace)
+        if (!obstacles.HasGrace)
         {
             grace = epoch.Start();
-            hasGrace = true;
+            obstacles.HasGrace = true;
             coversRecords = false;
         }
 
@@ -329,8 +325,8 @@ internal sealed unsafe partial class CommandConsumer
     private void Restart()
     {
         generation++;
-        hasFetched = false;
-        awaitsEndpoint = false;
+        obstacles.HasFetched = false;
+        obstacles.AwaitsEndpoint = false;
         awaitsTag = false;
         EndGrace();
         EndWaiting();
@@ -339,7 +335,7 @@ internal sealed unsafe partial class CommandConsumer
 
     private void EndGrace()
     {
-        hasGrace = false;
+        obstacles.HasGrace = false;
         graceElapsed = false;
     }
 
@@ -347,9 +343,9 @@ internal sealed unsafe partial class CommandConsumer
     {
         ulong* words = stackalloc ulong[2];
         step = ConsumerStep.Idle;
-        if (hasFetched && fetchGeneration == generation && FetchAddress == reader.CurrentAddress)
+        if (obstacles.HasFetched && fetchGeneration == generation && FetchAddress == reader.CurrentAddress)
         {
-            hasFetched = false;
+            obstacles.HasFetched = false;
             command = fetched;
             if (fetchSucceeded) return true;
             step = Refuse(CommandError.Abort);
@@ -365,7 +361,7 @@ internal sealed unsafe partial class CommandConsumer
             return false;
         }
 
-        hasFetched = false;
+        obstacles.HasFetched = false;
         Volatile.Write(ref isFetching, true);
         fetchGeneration = generation;
         FetchAddress = reader.CurrentAddress;
@@ -384,7 +380,7 @@ internal sealed unsafe partial class CommandConsumer
     private void Consume(ref int budget)
     {
         EndGrace();
-        isWakeUpDue |= tellsOfRoom && reader.IsFull;   // IHI 0070, 4.1.2.
+        obstacles.IsWakeUpDue |= tellsOfRoom && reader.IsFull;   // IHI 0070, 4.1.2.
         reader.Advance();
         schedule.Consumed++;
         budget--;
@@ -395,5 +391,33 @@ internal sealed unsafe partial class CommandConsumer
         reader.SetError((uint)error);   // Visible before CMDQ_ERR or CMDQP_ERR toggles (RQ-32, ECMDQ-13).
         SetStopped(true);
         return ConsumerStep.Error;
+    }
+
+    /// <summary>What keeps commands from being consumed at once, all of it in one word.</summary>
+    [StructLayout(LayoutKind.Explicit)]
+    private struct Obstacles
+    {
+        [FieldOffset(0)] public readonly ulong Any;
+
+        /// <summary>CMDQEN, or EN, is 0.</summary>
+        [FieldOffset(0)] public bool IsDisabled;
+
+        /// <summary>An error is not acknowledged.</summary>
+        [FieldOffset(1)] public bool IsStopped;
+
+        /// <summary>A CMD_SYNC waits for scopes to end.</summary>
+        [FieldOffset(2)] public bool IsWaiting;
+
+        /// <summary>An endpoint owes an answer, or no tag is free.</summary>
+        [FieldOffset(3)] public bool AwaitsEndpoint;
+
+        /// <summary>A grace period has begun.</summary>
+        [FieldOffset(4)] public bool HasGrace;
+
+        /// <summary>A command was read through the host.</summary>
+        [FieldOffset(5)] public bool HasFetched;
+
+        /// <summary>A wake-up event is due.</summary>
+        [FieldOffset(6)] public bool IsWakeUpDue;
     }
 }

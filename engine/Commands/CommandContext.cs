@@ -1,5 +1,6 @@
 using Smmu.Fast.Faults;
 using Smmu.Fast.Formats;
+using Smmu.Fast.Foundation;
 using Smmu.Fast.Streams;
 using Smmu.Fast.Tlbs;
 
@@ -14,7 +15,29 @@ internal sealed class CommandContext
         Caches = caches;
         Configuration = configuration;
         Stalls = stalls;
+        HasStage1 = features.S1P;
+        HasStage2 = features.S2P;
+        LargestAsid = features.ASID16 ? 0xffff : 0xff;
+        LargestVmid = features.VMID16 ? 0xffff : 0xff;
+        HasRanges = features.RIL;
+        HasMessages = features.MSI;
+        MessageMask = BitField.Mask(Math.Min(55, features.OutputAddressBits - 1), 2);
     }
+
+    /// <summary>IDR0.S1P.</summary>
+    public bool HasStage1 { get; }
+
+    /// <summary>IDR0.S2P.</summary>
+    public bool HasStage2 { get; }
+
+    /// <summary>What IDR0.ASID16 allows.</summary>
+    public int LargestAsid { get; }
+
+    /// <summary>What IDR0.VMID16 allows.</summary>
+    public int LargestVmid { get; }
+
+    /// <summary>IDR3.RIL.</summary>
+    public bool HasRanges { get; }
 
     /// <summary>Which commands are legal.</summary>
     public SmmuFeatures Features { get; }
@@ -36,6 +59,15 @@ internal sealed class CommandContext
 
     /// <summary>True when the host has endpoints that commands can reach.</summary>
     public bool HasEndpoints { get; init; }
+
+    /// <summary>IDR0.MSI.</summary>
+    public bool HasMessages { get; }
+
+    /// <summary>The bits of a message's address that count.</summary>
+    public ulong MessageMask { get; }
+
+    /// <summary>True when host code listens to pulses of interrupts: it must be called with the gate open.</summary>
+    public bool HasListeners { get; set; }
 
     /// <summary>CR0.SMMUEN, as it is while the command executes.</summary>
     public bool IsSmmuEnabled { get; set; }

@@ -11,6 +11,7 @@ internal sealed class CommandSchedule
     private ConsumerList ready;
     private ConsumerList waiting;
     private ConsumerList withoutTag;
+    private int count;
 
     /// <summary>Where a queue stands.</summary>
     internal enum Place : byte
@@ -33,6 +34,9 @@ internal sealed class CommandSchedule
 
     /// <summary>Commands consumed since the beginning.</summary>
     public ulong Consumed { get; set; }
+
+    /// <summary>True when no queue stands anywhere.</summary>
+    public bool IsEmpty => count == 0;
 
     /// <summary>True when a step of some queue would find something to do.</summary>
     public bool HasWork => ready.First is not null || (withoutTag.First is not null && Invalidations.HasRoom);
@@ -63,9 +67,16 @@ internal sealed class CommandSchedule
     {
         var position = consumer.Position;
         if (position.Place == place) return;
-        if (position.Place != Place.Nowhere) ListOf(position.Place).Remove(consumer);
+        if (position.Place != Place.Nowhere)
+        {
+            ListOf(position.Place).Remove(consumer);
+            count--;
+        }
+
         position.Place = place;
-        if (place != Place.Nowhere) ListOf(place).Add(consumer);
+        if (place == Place.Nowhere) return;
+        ListOf(place).Add(consumer);
+        count++;
     }
 
     private ref ConsumerList ListOf(Place place)

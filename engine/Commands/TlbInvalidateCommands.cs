@@ -9,39 +9,76 @@ namespace Smmu.Fast.Commands;
 [SkipLocalsInit]
 internal static unsafe class TlbInvalidateCommands
 {
+    private const ulong LastAddress = (1UL << AddressRange.Bits) - 1;
+
     /// <summary>Executes a command of EL1: on a VMID, or all of them.</summary>
     public static CommandError ExecuteEl1(in Command command, CommandContext context)
     {
         var opcode = command.Opcode;
-        var features = context.Features;
-        bool ofStage2 = opcode is CommandOpcode.TlbiS12Vmall or CommandOpcode.TlbiS2Ipa;
-        if (!(ofStage2 ? features.S2P : features.S1P || opcode == CommandOpcode.TlbiNsnhAll)) return CommandError.Illegal;
+        return opcode switch
+        {
+            CommandOpcode.TlbiNhVa => ExecuteNhVa(command.Word0, command.Word1, context),
+            CommandOpcode.TlbiNhVaa => ExecuteByAddress(command, context, context.HasStage1, InvalidationKind.None),
+            CommandOpcode.TlbiS2Ipa =>
+                ExecuteByAddress(command, context, context.HasStage2, InvalidationKind.ByIntermediateAddress),
+            CommandOpcode.TlbiNsnhAll => ExecuteOnAll(context),
+            _ => ExecuteByName(in command, context),
+        };
+    }
 
-        bool byAsid = opcode is CommandOpcode.TlbiNhAsid or CommandOpcode.TlbiNhVa;
-        bool byAddress = opcode is CommandOpcode.TlbiNhVa or CommandOpcode.TlbiNhVaa or CommandOpcode.TlbiS2Ipa;
-        var record = default(InvalidationRecord);
-        if (byAddress && !TryDecode(in command, context, byAsid, out record)) return CommandError.Illegal;
+    /// <summary>Executes CMD_TLBI_NH_VA.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static CommandError ExecuteNhVa(ulong word0, ulong word1, CommandContext context) =>
+        ExecuteByAddress(new Command(word0, word1), context, context.HasStage1, InvalidationKind.ByAsid);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static CommandError ExecuteByAddress(
+        Command command, CommandContext context, bool isLegal, InvalidationKind kind)
+    {
+        if (!isLegal || !TryDecode(command, context, kind, out var record)) return CommandError.Illegal;
         if (ControlBuild.Breaks(Breakage.TlbiIgnored)) return CommandError.None;
+        if ((kind & InvalidationKind.ByAsid) != 0 && command.Asid.Value > context.LargestAsid) return CommandError.None;
+        if (!TryFindVmids(command, context, out int first, out int last)) return CommandError.None;
+        for (; first <= last; first++) context.Caches.RemoveAddresses(context.Caches.Domains.FindVmid(first), in record);
+        return CommandError.None;
+    }
 
-        if (opcode == CommandOpcode.TlbiNsnhAll)
+    private static CommandError ExecuteByName(in Command command, CommandContext context)
+    {
+        var opcode = command.Opcode;
+        if (!(opcode == CommandOpcode.TlbiS12Vmall ? context.HasStage2 : context.HasStage1)) return CommandError.Illegal;
+        if (ControlBuild.Breaks(Breakage.TlbiIgnored)) return CommandError.None;
+        if (opcode == CommandOpcode.TlbiNhAsid && command.Asid.Value > context.LargestAsid) return CommandError.None;
+        if (!TryFindVmids(command, context, out int first, out int last)) return CommandError.None;
+        var caches = context.Caches;
+        for (; first <= last; first++)
         {
-            context.Caches.RemoveAllVmids();
-            return CommandError.None;
-        }
-
-        // Names with bits that are not implemented name nothing.
-        if (byAsid && !features.ASID16 && command.Asid.Value > 0xff) return CommandError.None;
-        int vmid = features.S2P ? command.Vmid.Value : 0;
-        if (vmid > 0xff && !features.VMID16) return CommandError.None;
-
-        // The VMID wildcard: so many low bits are ignored (CR0.VMW).
-        int ignored = features.S2P ? (1 << context.IgnoredVmidBits) - 1 : 0;
-        for (int member = vmid & ~ignored; member <= (vmid | ignored); member++)
-        {
-            ExecuteOn(context.Caches.Domains.OfVmid(member), opcode, in command, in record, context.Caches);
+            var domain = caches.Domains.FindVmid(first);
+            if (opcode == CommandOpcode.TlbiNhAsid) caches.RemoveAsid(domain, command.Asid.Value);
+            else if (opcode == CommandOpcode.TlbiNhAll) caches.RemoveStage1(domain);
+            else caches.RemoveAll(domain);
         }
 
         return CommandError.None;
+    }
+
+    private static CommandError ExecuteOnAll(CommandContext context)
+    {
+        if (!ControlBuild.Breaks(Breakage.TlbiIgnored)) context.Caches.RemoveAllVmids();
+        return CommandError.None;
+    }
+
+    // Names with bits that are not implemented name nothing. The VMID wildcard: so many low bits are ignored (CR0.VMW).
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static bool TryFindVmids(Command command, CommandContext context, out int first, out int last)
+    {
+        first = last = 0;
+        if (!context.HasStage2) return true;
+        int ignored = (1 << context.IgnoredVmidBits) - 1;
+        int vmid = command.Vmid.Value;
+        first = vmid & ~ignored;
+        last = vmid | ignored;
+        return vmid <= context.LargestVmid;
     }
 
     /// <summary>Executes a command of EL2.</summary>
@@ -62,62 +99,44 @@ internal static unsafe class TlbInvalidateCommands
                 return CommandError.None;
 
             case CommandOpcode.TlbiEl2Asid:
-                if (!features.ASID16 && command.Asid.Value > 0xff) return CommandError.None;
+                if (command.Asid.Value > context.LargestAsid) return CommandError.None;
                 caches.RemoveAsid(caches.Domains.OfWorld(StreamWorld.NonSecureEl2E2h), command.Asid.Value);
                 return CommandError.None;
 
             default:
                 bool byAsid = opcode == CommandOpcode.TlbiEl2Va && context.E2h;
-                if (!TryDecode(in command, context, byAsid, out var record)) return CommandError.Illegal;
-                if (byAsid && !features.ASID16 && command.Asid.Value > 0xff) return CommandError.None;
+                var kind = byAsid ? InvalidationKind.ByAsid : InvalidationKind.None;
+                if (!TryDecode(command, context, kind, out var record)) return CommandError.Illegal;
+                if (byAsid && command.Asid.Value > context.LargestAsid) return CommandError.None;
                 caches.RemoveAddresses(domain, in record);
                 return CommandError.None;
         }
     }
 
-    private static void ExecuteOn(
-        TlbDomain* domain, CommandOpcode opcode, in Command command, in InvalidationRecord record, TranslationCaches caches)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static bool TryDecode(
+        Command command, CommandContext context, InvalidationKind kind, out InvalidationRecord record)
     {
-        switch (opcode)
-        {
-            case CommandOpcode.TlbiNhAll: caches.RemoveStage1(domain); break;
-            case CommandOpcode.TlbiNhAsid: caches.RemoveAsid(domain, command.Asid.Value); break;
-            case CommandOpcode.TlbiS12Vmall: caches.RemoveAll(domain); break;
-            default: caches.RemoveAddresses(domain, in record); break;
-        }
+        ulong first = command.Address & LastAddress;
+        ulong last = first | 0xfff;
+        bool isLegal = command.TG == 0 || !context.HasRanges || TryDecodeRange(command, context, ref first, out last);
+        if (!command.Leaf) kind |= InvalidationKind.Tables;
+        record = new InvalidationRecord(first, last, kind, command.Asid.Value);
+        return isLegal;
     }
 
     // A range ends at the top of the address space: it never wraps (CMD-TLBI-27).
-    private static bool TryDecode(in Command command, CommandContext context, bool byAsid, out InvalidationRecord record)
+    private static bool TryDecodeRange(Command command, CommandContext context, ref ulong first, out ulong last)
     {
-        var features = context.Features;
-        const ulong LastAddress = (1UL << AddressRange.Bits) - 1;
         const int LargestScale = 39;
-        ulong first = command.Address & LastAddress;
-        ulong last = first | 0xfff;
-        int granuleCode = features.RIL ? command.TG : 0;
-        if (granuleCode != 0)
-        {
-            int level = command.TTL;
-            if (granuleCode == 2 && level == 1 && !features.DS) level = 0;   // CMD-TLBI-24.
-            int scale = features.DS ? Math.Min((int)command.SCALE, LargestScale) : command.SCALE & 0x1f;
-            record = default;
-            if (command.NUM == 0 && scale == 0 && level == 0 && !context.TolerateReservedRange) return false;
-
-            int granuleLog2 = granuleCode switch { 1 => 12, 2 => 14, _ => 16 };
-            ulong bytes = ((ulong)command.NUM + 1) << (scale + granuleLog2);
-            first = BitField.AlignDown(first, granuleLog2);
-            last = bytes > LastAddress - first ? LastAddress : first + bytes - 1;
-        }
-
-        record = new InvalidationRecord(
-            first,
-            last,
-            byAsid ? command.Asid.Value : (ushort)0,
-            byAsid,
-            ByIntermediateAddress: command.Opcode == CommandOpcode.TlbiS2Ipa,
-            ByAddress: true,
-            Tables: !command.Leaf);
-        return true;
+        bool isLong = context.Features.DS;
+        int level = command.TTL;
+        int granuleLog2 = 10 + (2 * command.TG);
+        if (granuleLog2 == 14 && level == 1 && !isLong) level = 0;   // CMD-TLBI-24.
+        int scale = isLong ? Math.Min((int)command.SCALE, LargestScale) : command.SCALE & 0x1f;
+        ulong bytes = ((ulong)command.NUM + 1) << (scale + granuleLog2);
+        first = BitField.AlignDown(first, granuleLog2);
+        last = bytes > LastAddress - first ? LastAddress : first + bytes - 1;
+        return (command.NUM | scale | level) != 0 || context.TolerateReservedRange;
     }
 }

@@ -1,3 +1,4 @@
+using Smmu.Fast.Commands;
 using Smmu.Fast.Formats;
 using Smmu.Fast.Foundation;
 using Smmu.Fast.Memory;
@@ -20,19 +21,27 @@ internal sealed class InterruptDelivery
     private readonly RegisterFile registers;
     private readonly GuestMemory memory;
     private readonly SmmuFeatures features;
+    private readonly CommandContext context;
+    private readonly Lock listening = new();
+    private Action<InterruptLine>? raised;
     private ulong eventsRecorded;
     private ulong eventsLost;
 
-    public InterruptDelivery(ControlGate gate, RegisterFile registers, GuestMemory memory, SmmuFeatures features)
+    public InterruptDelivery(ControlGate gate, RegisterFile registers, GuestMemory memory, CommandContext context)
     {
         this.gate = gate;
         this.registers = registers;
         this.memory = memory;
-        this.features = features;
+        this.context = context;
+        features = context.Features;
     }
 
     /// <summary>Takes the pulses.</summary>
-    public event Action<InterruptLine>? Raised;
+    public event Action<InterruptLine>? Raised
+    {
+        add => Listen(value, isNew: true);
+        remove => Listen(value, isNew: false);
+    }
 
     /// <summary>Event records written since the beginning.</summary>
     public ulong EventsRecorded => Volatile.Read(ref eventsRecorded);
@@ -104,17 +113,29 @@ internal sealed class InterruptDelivery
             return;
         }
 
-        if (features.MSI && sync.MSIAddress != 0)
+        if (context.HasMessages && sync.MSIAddress != 0)
         {
-            ulong address = sync.MSIAddress & BitField.Mask(Math.Min(55, features.OutputAddressBits - 1), 2);
+            ulong address = sync.MSIAddress & context.MessageMask;
             if (!memory.TryWrite32(address, sync.MSIData)) RaiseError(GlobalErrors.MSI_CMDQ_ABT_ERR);
         }
 
-        Raised?.Invoke(InterruptLine.CommandSync);
+        raised?.Invoke(InterruptLine.CommandSync);
     }
 
     /// <summary>Wakes PEs from their WFE.</summary>
-    public void WakeUp() => Raised?.Invoke(InterruptLine.WakeUpEvent);
+    public void WakeUp() => raised?.Invoke(InterruptLine.WakeUpEvent);
+
+    private void Listen(Action<InterruptLine>? listener, bool isNew)
+    {
+        lock (listening)
+        {
+            var listeners = isNew ? raised + listener : raised - listener;
+            gate.Enter();
+            raised = listeners;
+            context.HasListeners = listeners is not null;
+            gate.Exit();
+        }
+    }
 
     private void Send(InterruptSource source, InterruptLine line, GlobalErrors abort)
     {
@@ -135,7 +156,7 @@ internal sealed class InterruptDelivery
         try
         {
             if (status == MemoryStatus.NeedsHost) status = WriteThroughHost(address, data);
-            Raised?.Invoke(line);
+            raised?.Invoke(line);
         }
         finally
         {

@@ -42,7 +42,7 @@ internal sealed unsafe class OneOffSlots : IDisposable
             for (int i = 0; i < claimed; i++)
             {
                 int index = (int)((uint)(token + i) % (uint)claimed);
-                if (!TranslationEpoch.TryBorrow(slots[index], token)) continue;
+                if (!epoch.TryBorrow(slots[index], token)) continue;
                 epoch.EnterBorrowed(slots[index]);
                 return index;
             }

@@ -34,7 +34,7 @@ public sealed unsafe partial class SmmuDevice
     }
 
     /// <summary>True when no queue has anything to do, so that one can consume at once; behind the gate.</summary>
-    internal bool IsIdle => !isConsuming && !HasAnyWork;
+    internal bool IsIdle => IsAtRest;
 
     /// <summary>Runs what there is to run, and opens the gate.</summary>
     internal void RunAndLeaveGate() => ConsumeAndOpenGate();

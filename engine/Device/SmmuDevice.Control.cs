@@ -26,7 +26,7 @@ public sealed unsafe partial class SmmuDevice
         ObjectDisposedException.ThrowIf(isDisposed, this);
         if ((offset & 3) != 0 || offset >= registerBytes) return;
         gate.Enter();
-        if (offset == RegisterOffset.CMDQ_PROD && !isConsuming && !HasAnyWork && registers.TryWriteCommandProducer(value))
+        if (offset == RegisterOffset.CMDQ_PROD && IsAtRest && registers.TryWriteCommandProducer(value))
         {
             gate.Exit();
             return;
@@ -159,7 +159,8 @@ public sealed unsafe partial class SmmuDevice
     // Accesses that stalled while the Event queue took no record, which it does now.
     private bool HasRetries => stalls.HasUnrecorded && events.Room != 0;
 
-    private bool HasAnyWork => stalls.HasUnrecorded || Volatile.Read(ref workLeft) || HasWorkLeft;
+    // As good as that nothing is left over, if somewhat less often true.
+    private bool IsAtRest => !isConsuming && !Volatile.Read(ref workLeft) && schedule.IsEmpty && stalls.IsIdle;
 
     private bool HasWorkLeft => schedule.HasWork || schedule.FirstWaiting is not null || stalls.HasAnswered;
 

@@ -67,7 +67,7 @@ public sealed unsafe partial class SmmuDevice : IDisposable
 
         int slots = options.MaximumPorts + OneOffSlots.Count;
         slotBlock = new NativeBlock((ulong)slots * EpochSlot.SizeBytes, EpochSlot.SizeBytes);
-        epoch = new TranslationEpoch((EpochSlot*)slotBlock.Pointer, slots);
+        epoch = new TranslationEpoch((EpochSlot*)slotBlock.Pointer, slots, gate);
         caches = new TranslationCaches(features, options.TlbEntries, options.WalkCacheEntries);
         configuration = new ConfigurationCache(options.ConfigurationCacheEntries);
 
@@ -87,7 +87,7 @@ public sealed unsafe partial class SmmuDevice : IDisposable
         registers = new RegisterFile(
             features, caches.Device, commands, consumer, context, events, stalls,
             new PageRequestQueueWriter(memory, features.PageRequestQueueLog2, outputBits), enhanced, options.GlobalBypassReset);
-        interrupts = new InterruptDelivery(gate, registers, memory, features);
+        interrupts = new InterruptDelivery(gate, registers, memory, context);
         var faults = new FaultReporter(events, stalls, interrupts);
         path = new TranslationPath(options, gate, registers, faults, caches, configuration, dates);
         oneOffs = new OneOffSlots(epoch, path);

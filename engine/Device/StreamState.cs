@@ -99,6 +99,12 @@ internal unsafe struct StreamState
     /// <summary>The last-level table of the latest walk.</summary>
     public LeafTable Table;
 
+    /// <summary>What the quick way makes of the latest kind of leaf in that table.</summary>
+    public LeafKind Leaf;
+
+    /// <summary><see cref="InvalidationStamps.Deaths"/> of the domain when the contexts were seen alive.</summary>
+    public ulong SeenDeaths;
+
     /// <summary>The last-level table of stage 2 of the latest IPA.</summary>
     public Stage2LeafTable Stage2Table;
 
@@ -157,6 +163,25 @@ internal unsafe struct StreamState
         bool isUpper = (address & (1UL << 55)) != 0 && !IsUpperLikeLower;
         return (isUpper ? ~address & UpperTop : address & LowerTop) == 0;
     }
+}
+
+/// <summary>Leaves that differ in the page alone: all that follows from their other bits is known.</summary>
+internal struct LeafKind
+{
+    /// <summary>None: the descriptor 0 is all that is like it, and permits nothing.</summary>
+    public static LeafKind None => new() { Mask = ulong.MaxValue };
+
+    /// <summary>A descriptor of the kind.</summary>
+    public ulong Descriptor;
+
+    /// <summary>The bits in which all of them are alike.</summary>
+    public ulong Mask;
+
+    /// <summary>The payload but for the page.</summary>
+    public ulong Payload;
+
+    /// <summary>The bits of an address within the page that an answer for 4 KiB holds.</summary>
+    public ulong InLeaf;
 }
 
 /// <summary>A last-level table of stage 2.</summary>

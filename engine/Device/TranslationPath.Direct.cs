@@ -18,13 +18,14 @@ internal sealed unsafe partial class TranslationPath
         ref StreamState state, ulong iova, AccessKind access, ref PathStatistics statistics, out ulong payload)
     {
         payload = 0;
+        if (!state.IsPresent(device) && !TryCatchUp(ref state)) return false;
         if (!state.Favoured.Exist || !state.CanBeCached(iova)) return false;
         var fillDates = new InvalidationDates(&state.Domain->Stamps, device);
         if (!state.IsPresent(device)) return false;
 
         TlbSet* set = state.Favoured.Locate(iova, out ulong key);
         uint required = RequiredPermissions.BitsOf(access);
-        if (set->TryRead(key, out payload))
+        if (set->TryRead(key, out payload, out long version))
         {
             // An entry under a number that has another meaning by now came after the device's stamp was raised.
             payload = state.Favoured.PayloadAt(payload, iova);
@@ -34,7 +35,7 @@ internal sealed unsafe partial class TranslationPath
         }
         else if (TryReadPage(ref state, iova, required, in fillDates, out payload))
         {
-            set->Fill(key, payload, in fillDates);
+            set->Add(key, payload, version, in fillDates);
             statistics.DirectWalks++;
             if (ControlBuild.Breaks(Breakage.StampReadLate)) SeeLate(ref state);
         }
@@ -54,19 +55,36 @@ internal sealed unsafe partial class TranslationPath
     {
         ulong address = iova & Compared;
         ref var table = ref state.Table;
+        ref var leaf = ref state.Leaf;
         payload = 0;
-        bool isPlain = table.IsPlain && state.Intermediate == null && state.Favoured.SizeLog2 == table.GranuleLog2;
-        if (!isPlain || (!IsOf(in table, address, in fillDates) && !TryMoveToTable(ref state, address, in fillDates))) return false;
+        if (!table.IsPlain
+            || state.Intermediate != null
+            || (!IsOf(in table, address, in fillDates) && !TryMoveToTable(ref state, address, in fillDates))) return false;
 
         ulong slot = (address >> table.GranuleLog2 << 3) & table.SlotMask;
         if (!memory.TryReadDirect64InScope(table.Address + slot, out ulong descriptor)) return false;
+        if (((descriptor ^ leaf.Descriptor) & leaf.Mask) != 0 && !TryLearnLeaf(ref state, descriptor)) return false;
+        payload = leaf.Payload | (descriptor & table.OutputBits) | (address & leaf.InLeaf);
+        return (required & ~(uint)TranslationResult.PermissionsOf(payload)) == 0;
+    }
+
+    // What is known of a kind of leaf holds for the table, for what it restricts, and for the favoured entries.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static bool TryLearnLeaf(ref StreamState state, ulong descriptor)
+    {
+        ref var table = ref state.Table;
         if (((descriptor ^ DescriptorLayout.AccessedPage) & table.DecidedBits) != 0) return false;
         uint granted = state.Permissions[PermissionIndex(descriptor)];
         ulong attributes = state.Attributes[AttributeIndex(descriptor)];
         ulong favoured = (descriptor & DescriptorLayout.NotGlobal) == 0 ? state.FavouredGlobalSize : state.FavouredOwnSize;
-        if ((required & ~granted) != 0 || attributes == 0 || favoured == 0) return false;
-        payload = state.Favoured.PayloadAt(
-            granted | ((ulong)(uint)table.GranuleLog2 << 6) | (descriptor & table.OutputBits) | attributes, address);
+        if (attributes == 0 || favoured == 0 || state.Favoured.SizeLog2 != table.GranuleLog2) return false;
+        state.Leaf = new LeafKind
+        {
+            Descriptor = descriptor,
+            Mask = ~table.OutputBits | table.DecidedBits,
+            Payload = granted | ((ulong)(uint)table.GranuleLog2 << 6) | attributes,
+            InLeaf = ((1UL << table.GranuleLog2) - 1) & TranslationResult.PageMask,
+        };
         return true;
     }
 
@@ -158,6 +176,7 @@ internal sealed unsafe partial class TranslationPath
 
     private void Favour(ref StreamState state, bool isGlobal, int sizeLog2)
     {
+        state.Leaf = LeafKind.None;
         state.Favoured = tlb.Favour(isGlobal ? state.GlobalNumber : state.OwnNumber, sizeLog2);
         state.FavouredOwnSize = isGlobal ? 0 : 1UL << sizeLog2;
         state.FavouredGlobalSize = isGlobal ? 1UL << sizeLog2 : 0;

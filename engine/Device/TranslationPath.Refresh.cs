@@ -165,6 +165,7 @@ internal sealed unsafe partial class TranslationPath
         ulong top = ulong.MaxValue << AddressRange.Bits;
         state.LowerTop = regime.Stage1Enabled && regime.Stage1.Range0.TopByteIgnored ? 0 : top;
         state.UpperTop = regime.Stage1.Range1.TopByteIgnored ? 0 : top;
+        state.Leaf = LeafKind.None;
         state.CombinedOf = 0;
         state.PermissionsOf = 0;
         for (int i = 0; i < 32; i++) state.Attributes[i] = 0;
@@ -187,12 +188,16 @@ internal sealed unsafe partial class TranslationPath
 
         if (mustClear) state.Kept.Clear();
         state.SeenDomain = ofDomain;
-        if (state.HasContexts && !AreContextsAlive(in state)) ForgetContexts(ref state);
+        ulong deaths = Volatile.Read(ref state.Domain->Stamps.Deaths);
+        if (!state.HasContexts || state.SeenDeaths == deaths) return;
+        state.SeenDeaths = deaths;
+        if (!AreContextsAlive(in state)) ForgetContexts(ref state);
     }
 
     private void BringToLife(ref StreamState state)
     {
         gate.Enter();
+        state.SeenDeaths = state.Domain->Stamps.Deaths;
         caches.Resolve(in state.Stream.Regime, out state.Own, out state.Global, out state.Intermediate);
         state.OwnNumber = state.Own->Number;
         state.TableNumber = ControlBuild.Breaks(Breakage.TablesKept) ? NumberForLife(state.Own) : state.OwnNumber;
@@ -218,6 +223,7 @@ internal sealed unsafe partial class TranslationPath
         state.Kept.Clear();
         state.HasContexts = false;
         state.IsDirect = false;
+        state.Leaf = LeafKind.None;
         state.Favoured = default;
         state.FavouredOwnSize = 0;
         state.FavouredGlobalSize = 0;

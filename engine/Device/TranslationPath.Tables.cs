@@ -85,6 +85,7 @@ internal sealed unsafe partial class TranslationPath
         ref readonly var range = ref isUpper ? ref stage1.Range1 : ref stage1.Range0;
         byte restrictions = range.HierarchicalAttributesDisabled ? (byte)0 : entry.Hierarchy;
         bool isPlain = entry.Level == 3 && regime.HasTwoRanges && !stage1.BigEndian && !stage1.LargeAddresses;
+        state.Leaf = LeafKind.None;
         state.Table = new LeafTable
         {
             Prefix = entry.Prefix,

@@ -67,11 +67,6 @@ internal sealed unsafe partial class TranslationPath
     public TranslationResult Translate(
         ref StreamState state, ulong iova, AccessKind access, StallClient? client, ref PathStatistics statistics)
     {
-        if (!state.IsPresent(device) && !TryCatchUp(ref state))
-        {
-            return TranslateAnyhow(ref state, iova, access, client, ref statistics);
-        }
-
         return TryAnswerQuickly(ref state, iova, access, ref statistics, out ulong payload)
             || TryAnswerDirectly(ref state, iova, access, ref statistics, out payload)
             ? ResultOf(payload, iova)

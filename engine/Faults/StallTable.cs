@@ -45,6 +45,9 @@ internal sealed partial class StallTable
     /// <summary>The most accesses that can be stalled at a time.</summary>
     public int Capacity => entries.Length;
 
+    /// <summary>True when no stall wants anything done.</summary>
+    public bool IsIdle => (Volatile.Read(ref unrecordedCount) | Volatile.Read(ref answeredCount)) == 0;
+
     /// <summary>True when accesses wait for the Event queue to take a record.</summary>
     public bool HasUnrecorded => Volatile.Read(ref unrecordedCount) != 0;
 

@@ -15,6 +15,10 @@ internal sealed class ControlGate
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Exit() => gate.Exit();
 
+    /// <summary>Returns once nobody was behind the gate, having passed a full fence before: who enters later is seen by nobody here.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void AwaitOpen() => gate.AwaitOpen();
+
     /// <summary>Returns when whoever is behind the gate has left; who enters later sees what was stored before this call.</summary>
     public void Pass()
     {

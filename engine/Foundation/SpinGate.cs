@@ -38,6 +38,21 @@ internal struct SpinGate
         Volatile.Write(ref holder, 0);
     }
 
+    /// <summary>Returns once the gate was seen open. Not for the thread that holds it.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void AwaitOpen()
+    {
+        if (Volatile.Read(ref holder) != 0) AwaitHolder();
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private void AwaitHolder()
+    {
+        Invariant.Holds(!IsHeldByThisThread);
+        var spin = new SpinWait();
+        while (Volatile.Read(ref holder) != 0) spin.SpinOnce();
+    }
+
     [MethodImpl(MethodImplOptions.NoInlining)]
     private void EnterContended(int token)
     {

@@ -43,6 +43,7 @@ internal sealed unsafe class TranslationEpoch
 
     private readonly EpochSlot* slots;
     private readonly int capacity;
+    private readonly ControlGate? gate;
     private Shared shared;
 
     [StructLayout(LayoutKind.Explicit, Size = 4 * 128)]
@@ -54,10 +55,14 @@ internal sealed unsafe class TranslationEpoch
     }
 
     /// <summary>Uses <paramref name="capacity"/> zeroed slots that the caller owns and keeps.</summary>
-    public TranslationEpoch(EpochSlot* slots, int capacity)
+    /// <param name="slots">The slots.</param>
+    /// <param name="capacity">How many there are.</param>
+    /// <param name="gate">While it is closed nobody becomes active: see <see cref="IsQuiet"/>.</param>
+    public TranslationEpoch(EpochSlot* slots, int capacity, ControlGate? gate = null)
     {
         this.slots = slots;
         this.capacity = capacity;
+        this.gate = gate;
     }
 
     /// <summary>Takes a slot, parked; null when all are out.</summary>
@@ -117,8 +122,12 @@ internal sealed unsafe class TranslationEpoch
     }
 
     /// <summary>Makes a parked slot active on the calling thread; false when it is not parked.</summary>
-    public static bool TryBorrow(EpochSlot* slot, int token) =>
-        Volatile.Read(ref slot->Owner) == 0 && Interlocked.CompareExchange(ref slot->Owner, token, 0) == 0;
+    public bool TryBorrow(EpochSlot* slot, int token)
+    {
+        if (Volatile.Read(ref slot->Owner) != 0 || Interlocked.CompareExchange(ref slot->Owner, token, 0) != 0) return false;
+        gate?.AwaitOpen();
+        return true;
+    }
 
     /// <summary>Enters a scope of a slot that was borrowed just now.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -175,10 +184,13 @@ internal sealed unsafe class TranslationEpoch
         return true;
     }
 
-    /// <summary>True when it is plain to see that nobody is inside of a scope: others are parked, and the caller is outside.</summary>
+    /// <summary>
+    /// True when nobody is inside of a scope, nor will be until the gate opens: others are parked, and the caller is outside.
+    /// </summary>
     /// <remarks>
-    /// As good as a grace period that has elapsed, without its number. The caller has passed a full fence since it stored what
-    /// scopes must see: either a participant is seen active here, or its scopes see that (<see cref="Activate"/>).
+    /// As good as a grace period that elapses with each store. The caller has closed the gate, which is a full fence; who becomes
+    /// active passes one and then looks at the gate (<see cref="Activate"/>). Either it is seen active here, or it sees the gate
+    /// closed and waits until that opens.
     /// </remarks>
     /// <param name="caller">Who is likely to call.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -271,7 +283,7 @@ internal sealed unsafe class TranslationEpoch
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void Activate(EpochSlot* slot)
+    private void Activate(EpochSlot* slot)
     {
         int token = ThreadToken.Current;
         if (slot->Owner != token)
@@ -279,8 +291,10 @@ internal sealed unsafe class TranslationEpoch
             if ((Volatile.Read(ref slot->Word) & 1) != 0) throw new InvalidOperationException(
                 "The port is inside a scope on another thread. A port serves one thread at a time: open a port for each thread.");
 
-            // A full fence; pairs with the one in Start: either the waiter sees the owner, or the scope sees what it stored.
+            // A full fence; pairs with the one in Start: either the waiter sees the owner, or the scope sees what it stored. And
+            // with the closing of the gate: see IsQuiet.
             Interlocked.Exchange(ref slot->Owner, token);
+            gate?.AwaitOpen();
         }
 
         slot->StackPage = ThreadToken.StackPage();

@@ -61,6 +61,16 @@ public sealed unsafe partial class GuestMemory
         return region != null && region->BytesFrom(pa) >= bytes ? (ulong*)region->HostOf(pa) : null;
     }
 
+    /// <summary>Finds a word that can be written in place: in the largest region alone, and while nobody watches it; else null.</summary>
+    /// <remarks>As <see cref="FindBehindGate"/>.</remarks>
+    /// <param name="pa">Physical address, 4-byte aligned.</param>
+    internal uint* FindWordBehindGate(ulong pa)
+    {
+        RegionEntry* region = &Table->Largest;
+        bool isPlain = region->Contains(pa) && (region->Traits & (RegionTraits.ReadOnly | RegionTraits.Watched)) == 0;
+        return isPlain ? (uint*)region->HostOf(pa) : null;
+    }
+
     /// <summary>Writes a structure after all earlier stores of the thread; false when the access aborted.</summary>
     /// <remarks>Within one region the words are written in ascending order, each after the one before.</remarks>
     /// <param name="pa">Physical address, 8-byte aligned.</param>

@@ -34,6 +34,8 @@ internal sealed unsafe class CommandQueueReader
     private uint producer;
     private uint consumer;
     private QueueLayout layout;
+    private uint usedMask;
+    private uint entries;
 
     /// <summary>Makes a queue in its reset state.</summary>
     /// <param name="memory">Where it lies.</param>
@@ -69,8 +71,14 @@ internal sealed unsafe class CommandQueueReader
     /// <summary>Where the queue lies.</summary>
     public QueueLayout Layout => layout;
 
+    /// <summary>How many commands there are; more than there can be when the indexes make no sense (QUE-13).</summary>
+    public uint Count => (producer - consumer) & usedMask;
+
     /// <summary>True when there is something to consume: no command, or indexes without sense, are nothing (QUE-13).</summary>
-    public bool HasWork => layout.Count(producer, consumer) - 1 < (uint)layout.Entries;
+    public bool HasWork => Count - 1 < entries;
+
+    /// <summary>Commands that fit.</summary>
+    public uint Entries => entries;
 
     /// <summary>True when software has no room for another command.</summary>
     public bool IsFull => layout.IsFull(producer, consumer);
@@ -83,33 +91,34 @@ internal sealed unsafe class CommandQueueReader
     {
         Volatile.Write(ref baseRegister, value);
         layout = new QueueLayout(value, largestLog2, EntryLog2, outputBits);
-        Volatile.Write(ref consumer, consumer & (errorMask | layout.UsedMask));   // QUE-12.
+        usedMask = layout.UsedMask;
+        entries = (uint)layout.Entries;
+        Volatile.Write(ref consumer, consumer & (errorMask | usedMask));   // QUE-12.
     }
 
     /// <summary>Takes a write of CMDQ_PROD.</summary>
     public void WriteProducer(uint value) => Volatile.Write(ref producer, value & producerMask);
 
     /// <summary>Takes a write of CMDQ_CONS; the caller has judged the guard.</summary>
-    public void WriteConsumer(uint value) => Volatile.Write(ref consumer, value & (errorMask | layout.UsedMask));
+    public void WriteConsumer(uint value) => Volatile.Write(ref consumer, value & (errorMask | usedMask));
 
     /// <summary>Reads the command at CONS without running host code.</summary>
     public MemoryStatus TryReadDirect(ulong* words) => memory.TryReadStructureDirect(CurrentAddress, words, EntryWords);
 
-    /// <summary>Finds the commands from CONS on where they lie, as far as that is in one piece.</summary>
-    /// <param name="commands">The first word, while the gate stays closed.</param>
-    /// <returns>How many there are; 0 when there are none, or they cannot be read in place.</returns>
+    /// <summary>Finds commands from CONS on where they lie, as far as that is in one piece.</summary>
+    /// <param name="count">How many there are.</param>
+    /// <param name="run">How many of them lie before the end of the ring.</param>
+    /// <returns>The first word, which stays there while the gate is closed; null when they cannot be read in place.</returns>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public uint FindRun(out ulong* commands)
+    public ulong* FindRun(uint count, out uint run)
     {
-        uint entries = (uint)layout.Entries;
-        uint index = QueuePointer.IndexOf(consumer, layout.Log2Size);
-        uint count = layout.Count(producer, consumer);
-        commands = null;
-        if (count - 1 >= entries) return 0;   // None, or more than there can be (QUE-13).
-        count = Math.Min(count, entries - index);
-        commands = memory.FindBehindGate(layout.Base + ((ulong)index << EntryLog2), count << EntryLog2);
-        return commands == null ? 0 : count;
+        uint index = consumer & (entries - 1);
+        run = Math.Min(count, entries - index);
+        return memory.FindBehindGate(layout.Base + ((ulong)index << EntryLog2), run << EntryLog2);
     }
+
+    /// <summary>Where a completion message can be stored in place; null when it takes another way. Likewise.</summary>
+    public uint* FindMessage(ulong address) => memory.FindWordBehindGate(address);
 
     /// <summary>Reads a command through the host; not to be called behind a gate.</summary>
     public bool TryRead(ulong address, ulong* words) => memory.TryReadStructure(address, words, EntryWords);
@@ -122,9 +131,9 @@ internal sealed unsafe class CommandQueueReader
         WriteConsumer(0);
     }
 
-    /// <summary>Moves CONS past the command it stands on.</summary>
+    /// <summary>Moves CONS past commands, with the wrap flag inverted past the last entry (QUE-03).</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public void Advance() => Volatile.Write(ref consumer, (consumer & errorMask) | layout.Next(consumer & layout.UsedMask));
+    public void Advance(uint count = 1) => Volatile.Write(ref consumer, (consumer & errorMask) | ((consumer + count) & usedMask));
 
     /// <summary>Notes why the command at CONS was refused. An error flag inverts in the same store as the reason.</summary>
     public void SetError(uint code)

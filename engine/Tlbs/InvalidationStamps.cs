@@ -43,6 +43,9 @@ internal struct InvalidationStamps
     /// <summary>Raised by invalidations of all that stage 1 took part in, in the stamps of domains alone.</summary>
     public ulong Stage1Generation;
 
+    /// <summary>Raised when a context of the domain may have died, before <see cref="Any"/>; in the stamps of domains alone.</summary>
+    public ulong Deaths;
+
     /// <summary>Raises <see cref="Any"/>.</summary>
     public void RaiseAny()
     {

@@ -131,6 +131,12 @@ internal unsafe struct PortTlb
             return;
         }
 
+        if ((first ^ last) >> PageLog2 == 0 && largestLeafLog2 <= PageLog2)   // The most frequent one.
+        {
+            RemovePage(first);
+            return;
+        }
+
         ulong inLeaf = (1UL << Math.Max(PageLog2, largestLeafLog2)) - 1;
         ulong begin = first & ~inLeaf;
         if (((last | inLeaf) - begin) >> PageLog2 >= MostProbes)
@@ -139,11 +145,14 @@ internal unsafe struct PortTlb
             return;
         }
 
-        for (ulong address = begin; address <= (last | inLeaf); address += 1UL << PageLog2)
-        {
-            PortTlbEntry* entry = entries + ((address >> PageLog2) & (Length - 1));
-            if (((entry->Key ^ address) & Compared) == 0) entry->Key = 0;
-        }
+        for (ulong address = begin; address <= (last | inLeaf); address += 1UL << PageLog2) RemovePage(address);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private readonly void RemovePage(ulong address)
+    {
+        PortTlbEntry* entry = entries + ((address >> PageLog2) & (Length - 1));
+        if (((entry->Key ^ address) & Compared) == 0) entry->Key = 0;
     }
 
     private const ulong Compared = PageMask & ((1UL << AddressRange.Bits) - 1);

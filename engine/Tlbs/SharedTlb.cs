@@ -82,7 +82,7 @@ internal sealed unsafe class SharedTlb : IDisposable
         {
             sizeLog2 = BitOperations.TrailingZeroCount(sizes);
             ulong key = KeyOf(number, address, sizeLog2, out int index);
-            if (!sets[index].TryRead(key, out payload)) continue;
+            if (!sets[index].TryRead(key, out payload, out _)) continue;
             ulong inEntry = ((1UL << sizeLog2) - 1) & TranslationResult.PageMask;
             payload = (payload & ~inEntry) | (address & inEntry);
             return true;
@@ -123,25 +123,49 @@ internal sealed unsafe class SharedTlb : IDisposable
     /// <param name="sizeLog2">Size of the entries.</param>
     /// <param name="first">The first address; bits [63:56] are 0.</param>
     /// <param name="last">The last address.</param>
-    public void Remove(uint number, int sizeLog2, ulong first, ulong last)
+    /// <param name="isAlone">Nobody reads or fills anything meanwhile.</param>
+    public void Remove(uint number, int sizeLog2, ulong first, ulong last, bool isAlone)
     {
         ulong page = first >> sizeLog2;
         ulong lastPage = last >> sizeLog2;
-        while (page <= lastPage)
+        do
         {
-            // Pages of one key, in neighbouring sets.
+            // Pages of one key lie in neighbouring sets, up to the last set.
             ulong key = KeyOfPage(number, page, sizeLog2);
-            ulong place = page + BeginningOf(key);
-            ulong count = Math.Min(lastPage, page | (uint)setMask) - page + 1;
-            for (ulong end = place + count; place != end; place++)
-            {
-                TlbSet* set = sets + (place & (uint)setMask);
-                if ((Volatile.Read(ref set->Version) & 1) != 0) AwaitOpen(set);
-                set->Remove(key);
-            }
-
+            uint place = (uint)(page + BeginningOf(key)) & (uint)setMask;
+            ulong count = Math.Min(Math.Min(lastPage, page | (uint)setMask) - page, (uint)setMask - place) + 1;
+            if (isAlone) RemoveAlone(sets + place, (uint)count, key);
+            else RemoveKey(sets + place, (uint)count, key);
             page += count;
         }
+        while (page <= lastPage);
+    }
+
+    /// <summary><see cref="Remove(uint, int, ulong, ulong, bool)"/> of one page in units of the size.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void RemovePage(uint number, int sizeLog2, ulong page, bool isAlone)
+    {
+        ulong key = KeyOfPage(number, page, sizeLog2);
+        TlbSet* set = sets + ((page + BeginningOf(key)) & (uint)setMask);
+        if (isAlone) set->RemoveAlone(key);
+        else Remove(set, key);
+    }
+
+    private static void RemoveAlone(TlbSet* set, uint count, ulong key)
+    {
+        for (; count != 0; count--, set++) set->RemoveAlone(key);
+    }
+
+    private static void RemoveKey(TlbSet* set, uint count, ulong key)
+    {
+        for (; count != 0; count--, set++) Remove(set, key);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void Remove(TlbSet* set, ulong key)
+    {
+        if ((Volatile.Read(ref set->Version) & 1) != 0) AwaitOpen(set);
+        set->Remove(key);
     }
 
     /// <summary>Removes everything.</summary>

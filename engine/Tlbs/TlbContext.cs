@@ -17,29 +17,37 @@ internal unsafe struct TlbContext
     /// <summary>The device's generation of contexts in worlds without VMIDs, which die by their domain alone.</summary>
     public const ulong NoGeneration = ulong.MaxValue;
 
+    // What look-ups and invalidations need lies in the first line.
+
     /// <summary>See <see cref="TlbTag"/>.</summary>
     public ulong Tag;
 
     /// <summary>The stamps of its domain.</summary>
     public TlbDomain* Domain;
 
-    /// <summary>The next context with the same hash.</summary>
+    /// <summary>The next context with the same hash: the first one of another domain or ASID.</summary>
     public TlbContext* NextInBucket;
 
-    /// <summary>The next context of the domain.</summary>
-    public TlbContext* NextInDomain;
+    /// <summary>The next context of the same domain and ASID.</summary>
+    public TlbContext* NextOfAsid;
 
     /// <summary>Sizes of its entries: bit n for 2^n bytes. Ports set bits.</summary>
     public ulong Sizes;
 
-    /// <summary>Sizes of its fragments: entries smaller than the stage 1 leaf that they are a piece of.</summary>
-    public ulong FragmentSizes;
+    /// <summary>Its ASID, or that it has none, or that its entries are global: see <see cref="TlbContexts"/>.</summary>
+    public uint Asid;
 
     /// <summary>The number of its entries; 0 while it is dead.</summary>
     public uint Number;
 
     /// <summary>The number of its fragments; 0 while there are none.</summary>
     public uint FragmentNumber;
+
+    /// <summary>Sizes of its fragments: entries smaller than the stage 1 leaf that they are a piece of.</summary>
+    public ulong FragmentSizes;
+
+    /// <summary>The next context of the domain.</summary>
+    public TlbContext* NextInDomain;
 
     /// <summary>Generations in which it came to life.</summary>
     public ulong DeviceGeneration;

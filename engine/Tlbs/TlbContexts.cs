@@ -22,7 +22,8 @@ internal sealed unsafe class TlbContexts : IDisposable
 
     private readonly NativeBlock block;
     private readonly TlbContext* contexts;
-    private readonly nint[] buckets = new nint[Buckets];
+    private readonly NativeBlock bucketBlock = new(Buckets * sizeof(ushort));
+    private readonly ushort* buckets;   // 0, or the place of a context and 1: the first one of its domain and ASID.
     private readonly InvalidationStamps* device;
     private readonly uint numbers;
     private uint lastNumber;
@@ -37,6 +38,7 @@ internal sealed unsafe class TlbContexts : IDisposable
         this.numbers = numbers;
         block = new NativeBlock(Capacity * (ulong)TlbContext.SizeBytes, TlbContext.SizeBytes);
         contexts = (TlbContext*)block.Pointer;
+        buckets = (ushort*)bucketBlock.Pointer;
     }
 
     /// <summary>True when the next context might find no place or no number.</summary>
@@ -46,22 +48,9 @@ internal sealed unsafe class TlbContexts : IDisposable
     public TlbContext* Resolve(ulong tag, TlbDomain* domain)
     {
         Invariant.Holds(!MustBeginAnew);
-        ref nint bucket = ref buckets[BucketOf(domain, KeyOf(tag))];
-        TlbContext* context = (TlbContext*)bucket;
-        while (context != null && (context->Tag != tag || context->Domain != domain)) context = context->NextInBucket;
-        if (context == null)
-        {
-            context = contexts + count++;
-            context->Tag = tag;
-            context->Domain = domain;
-            context->NextInBucket = (TlbContext*)bucket;
-            context->NextInDomain = domain->Contexts;
-            context->Number = 0;
-            bucket = (nint)context;
-            domain->Contexts = context;
-            domain->ContextCount++;
-        }
-
+        TlbContext* context = FirstWith(domain, AsidOf(tag));
+        while (context != null && context->Tag != tag) context = context->NextOfAsid;
+        if (context == null) context = Add(tag, domain);
         if (!context->IsAlive(context->Number, in *device)) Revive(context);
         return context;
     }
@@ -74,15 +63,12 @@ internal sealed unsafe class TlbContexts : IDisposable
         Volatile.Write(ref context->FragmentNumber, ++lastNumber);
     }
 
-    /// <summary>The first context of a domain with an ASID, and of none when the world has no ASIDs.</summary>
-    public TlbContext* FirstOf(TlbDomain* domain, ushort? asid) =>
-        FirstWith(domain, asid is { } value ? value : NoAsid);
+    /// <summary>The first context of a domain with an ASID; <see cref="TlbContext.NextOfAsid"/> leads to the others.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public TlbContext* FirstOf(TlbDomain* domain, ushort asid) => FirstWith(domain, asid);
 
-    /// <summary>The first context of global entries of a domain.</summary>
-    public TlbContext* FirstOfGlobals(TlbDomain* domain) => FirstWith(domain, OfGlobals);
-
-    /// <summary>The next context of the same domain and ASID.</summary>
-    public TlbContext* Next(TlbContext* context) => Matching(context->NextInBucket, context->Domain, KeyOf(context->Tag));
+    /// <summary>The first context without an ASID.</summary>
+    public TlbContext* FirstWithoutAsid(TlbDomain* domain) => FirstWith(domain, NoAsid);
 
     /// <summary>Drops all contexts; the caller has raised the stamps and clears the caches.</summary>
     public void BeginAnew()
@@ -91,15 +77,20 @@ internal sealed unsafe class TlbContexts : IDisposable
         {
             Volatile.Write(ref contexts[i].Number, 0);
             contexts[i].Domain->Contexts = null;
+            contexts[i].Domain->Globals = null;
             contexts[i].Domain->ContextCount = 0;
         }
 
-        Array.Clear(buckets);
+        new Span<ushort>(buckets, Buckets).Clear();
         count = 0;
         lastNumber = 0;
     }
 
-    public void Dispose() => block.Dispose();
+    public void Dispose()
+    {
+        block.Dispose();
+        bucketBlock.Dispose();
+    }
 
     private void Revive(TlbContext* context)
     {
@@ -113,27 +104,53 @@ internal sealed unsafe class TlbContexts : IDisposable
         Volatile.Write(ref context->Number, ++lastNumber);
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private TlbContext* FirstWith(TlbDomain* domain, uint key) =>
-        Matching((TlbContext*)buckets[BucketOf(domain, key)], domain, key);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static TlbContext* Matching(TlbContext* context, TlbDomain* domain, uint key)
+    private TlbContext* Add(ulong tag, TlbDomain* domain)
     {
-        while (context != null && (context->Domain != domain || KeyOf(context->Tag) != key)) context = context->NextInBucket;
+        TlbContext* context = contexts + count++;
+        uint asid = AsidOf(tag);
+        context->Tag = tag;
+        context->Asid = asid;
+        context->Domain = domain;
+        context->NextInDomain = domain->Contexts;
+        context->Number = 0;
+        domain->Contexts = context;
+        domain->ContextCount++;
+
+        // Chains change behind the gate, and are followed there.
+        TlbContext* first = FirstWith(domain, asid);
+        context->NextOfAsid = first == null ? null : first->NextOfAsid;
+        context->NextInBucket = null;
+        if (first != null)
+        {
+            first->NextOfAsid = context;
+            return context;
+        }
+
+        ref ushort bucket = ref buckets[BucketOf(domain, asid)];
+        if (bucket != 0) context->NextInBucket = contexts + (bucket - 1);
+        bucket = (ushort)count;
+        if (asid == OfGlobals) domain->Globals = context;
         return context;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static uint KeyOf(ulong tag) =>
+    private TlbContext* FirstWith(TlbDomain* domain, uint asid)
+    {
+        int place = buckets[BucketOf(domain, asid)];
+        TlbContext* context = place == 0 ? null : contexts + (place - 1);
+        while (context != null && (context->Asid != asid || context->Domain != domain)) context = context->NextInBucket;
+        return context;
+    }
+
+    private static uint AsidOf(ulong tag) =>
         (tag & TlbTag.Global) != 0 ? OfGlobals
         : (tag & TlbTag.HasAsid) != 0 ? (uint)(tag & TlbTag.AsidMask)
         : NoAsid;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static int BucketOf(TlbDomain* domain, uint key)
+    private static int BucketOf(TlbDomain* domain, uint asid)
     {
-        ulong hash = (((ulong)domain / TlbDomain.SizeBytes * 0x9e37_79b9) ^ key) * 0x9e37_79b9_7f4a_7c15UL;
+        ulong hash = (((ulong)domain / TlbDomain.SizeBytes * 0x9e37_79b9) ^ asid) * 0x9e37_79b9_7f4a_7c15UL;
         return (int)(hash >> 40) & (Buckets - 1);
     }
 }

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Smmu.Fast.Formats;
 using Smmu.Fast.Foundation;
 using Smmu.Fast.Memory;
@@ -37,6 +38,14 @@ internal sealed unsafe class TlbDomains : IDisposable
     /// <summary>The domain of a VMID of NS-EL1; of VMID 0 where there are none, or fewer.</summary>
     public TlbDomain* OfVmid(int vmid) =>
         Prepared(vmid < vmids && !ControlBuild.Breaks(Breakage.VmidNotCompared) ? vmid : 0);
+
+    /// <summary>The domain of a VMID that there is, for who changes what it has: it may have nothing yet, not even a journal.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public TlbDomain* FindVmid(int vmid)
+    {
+        Invariant.Holds(vmid >= 0 && vmid < vmids);
+        return ControlBuild.Breaks(Breakage.VmidNotCompared) ? domains : domains + vmid;
+    }
 
     /// <summary>The domain of a world without VMIDs.</summary>
     public TlbDomain* OfWorld(StreamWorld world) => Prepared(vmids + world switch

@@ -52,11 +52,31 @@ internal unsafe struct TlbSet
         if (way >= 0) Volatile.Write(ref Keys[way], 0);
     }
 
-    /// <summary>Reads the payload of a key; false when there is none, or somebody is writing.</summary>
+    /// <summary>Empties the way of a key, while nobody else reads or fills the set.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public bool TryRead(ulong key, out ulong payload)
+    public void RemoveAlone(ulong key)
     {
-        long version = Volatile.Read(ref Version);
+        Invariant.Holds((Version & 1) == 0);
+        if (!Vector256.IsHardwareAccelerated)
+        {
+            Remove(key);
+            return;
+        }
+
+        // Without a branch, and all words of the line's half at once: the version is stored as it was.
+        var words = Vector256.LoadUnsafe(ref Keys[0]);
+        var equal = Vector256.Equals(words, Vector256.Create(key)) & Vector256.Create(ulong.MaxValue, ulong.MaxValue, ulong.MaxValue, 0);
+        Vector256.AndNot(words, equal).StoreUnsafe(ref Keys[0]);
+    }
+
+    /// <summary>Reads the payload of a key; false when there is none, or somebody is writing.</summary>
+    /// <param name="key">The key.</param>
+    /// <param name="payload">The payload.</param>
+    /// <param name="version">When that was so, for <see cref="Add"/>.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public bool TryRead(ulong key, out ulong payload, out long version)
+    {
+        version = Volatile.Read(ref Version);
         int way = WayOf(key);
         if (way >= 0)
         {
@@ -77,11 +97,27 @@ internal unsafe struct TlbSet
     {
         if (ControlBuild.Breaks(Breakage.FillNotDated)) ControlBuild.Linger();
         long version = Volatile.Read(ref Version);
-        if ((version & 1) != 0 || Interlocked.CompareExchange(ref Version, version + 1, version) != version) return;
+        if (TryClose(version)) Store(WayOf(key), version, key, payload, in dates);
+    }
+
+    /// <summary><see cref="Fill"/> after <see cref="TryRead"/> has found nothing: nor is there anything while the version is the same.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Add(ulong key, ulong payload, long version, in InvalidationDates dates)
+    {
+        if (ControlBuild.Breaks(Breakage.FillNotDated)) ControlBuild.Linger();
+        if (TryClose(version)) Store(-1, version, key, payload, in dates);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private bool TryClose(long version) =>
+        (version & 1) == 0 && Interlocked.CompareExchange(ref Version, version + 1, version) == version;
+
+    // The same translation, an empty way, or the way whose turn it is.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private void Store(int way, long version, ulong key, ulong payload, in InvalidationDates dates)
+    {
         if (dates.AreTranslationsPresent || ControlBuild.Breaks(Breakage.FillNotDated))
         {
-            // The same translation, an empty way, or the way whose turn it is.
-            int way = WayOf(key);
             if (way < 0) way = WayOf(0);
             if (way < 0) way = (int)((ulong)(version >> 1) % Ways);
             Payloads[way] = payload;

@@ -35,6 +35,11 @@ internal sealed unsafe class TranslationCaches : IDisposable
         contexts = new TlbContexts(Device, Tlb.Numbers);
     }
 
+    /// <summary>
+    /// True while nobody can find or fill anything until the control gate opens, so that invalidations need no fence of their own.
+    /// </summary>
+    public bool IsAlone { get; set; }
+
     /// <summary>Stamps of the device.</summary>
     public InvalidationStamps* Device { get; }
 
@@ -77,49 +82,59 @@ internal sealed unsafe class TranslationCaches : IDisposable
     public void RemoveAddresses(TlbDomain* domain, in InvalidationRecord record)
     {
         if (domain->ContextCount == 0) return;
+
         // A stage 2 leaf may lie under a cached stage 1 table, so an IPA ends the life of tables in any case.
-        domain->Stamps.RaiseTranslations(record.Tables || record.ByIntermediateAddress);
+        ref readonly JournalEntry entry = ref record.Entry;
+        domain->Stamps.RaiseTranslations(entry.Has(InvalidationKind.Tables | InvalidationKind.ByIntermediateAddress));
         if (ControlBuild.Breaks(Breakage.PortsDatedFirst))
         {
-            domain->Publish(in record);
+            domain->Publish(in entry);
             ControlBuild.Linger();
         }
 
-        Interlocked.MemoryBarrier();   // The stamps are visible before the sets are looked at; pairs with the close in Fill.
+        if (!IsAlone) Interlocked.MemoryBarrier();   // Stamps are visible before sets are looked at; pairs with the close in Fill.
         int probes = MostProbes;
-        if (record.ByIntermediateAddress)
-        {
-            for (var context = contexts.FirstOf(domain, null); context != null; context = contexts.Next(context))
-            {
-                if ((context->Tag & TlbTag.Stage1) == 0) RemoveFrom(context, in record, ref probes);
-            }
-        }
-        else if (record.ByAsid)
+        if (entry.Has(InvalidationKind.ByAsid))
         {
             ushort asid = ControlBuild.Breaks(Breakage.AsidNotCompared) ? (ushort)0 : record.Asid;
-            for (var context = contexts.FirstOf(domain, asid); context != null; context = contexts.Next(context))
+            for (var context = contexts.FirstOf(domain, asid); context != null; context = context->NextOfAsid)
             {
-                RemoveFrom(context, in record, ref probes);
+                RemoveFrom(context, in entry, ref probes);
             }
 
-            for (var context = contexts.FirstOfGlobals(domain); context != null; context = contexts.Next(context))
+            for (var context = domain->Globals; context != null; context = context->NextOfAsid)
             {
-                RemoveFrom(context, in record, ref probes);
+                RemoveFrom(context, in entry, ref probes);
+            }
+        }
+        else
+        {
+            RemoveForAllAsids(domain, in entry, probes);
+        }
+
+        if (!ControlBuild.Breaks(Breakage.PortsDatedFirst)) domain->Publish(in entry);
+    }
+
+    private void RemoveForAllAsids(TlbDomain* domain, in JournalEntry entry, int probes)
+    {
+        if (entry.ByIntermediateAddress)
+        {
+            for (var context = contexts.FirstWithoutAsid(domain); context != null; context = context->NextOfAsid)
+            {
+                if ((context->Tag & TlbTag.Stage1) == 0) RemoveFrom(context, in entry, ref probes);
             }
         }
         else if (domain->ContextCount > MostContexts)
         {
-            Volatile.Write(ref domain->Stamps.Stage1Generation, domain->Stamps.Stage1Generation + 1);
+            EndStage1(domain);
         }
         else
         {
             for (var context = domain->Contexts; context != null; context = context->NextInDomain)
             {
-                if ((context->Tag & TlbTag.Stage1) != 0) RemoveFrom(context, in record, ref probes);
+                if ((context->Tag & TlbTag.Stage1) != 0) RemoveFrom(context, in entry, ref probes);
             }
         }
-
-        if (!ControlBuild.Breaks(Breakage.PortsDatedFirst)) domain->Publish(in record);
     }
 
     /// <summary>Removes an ASID of a domain; global entries stay.</summary>
@@ -127,7 +142,7 @@ internal sealed unsafe class TranslationCaches : IDisposable
     {
         if (domain->ContextCount == 0) return;
         if (ControlBuild.Breaks(Breakage.AsidNotCompared)) asid = 0;
-        for (var context = contexts.FirstOf(domain, asid); context != null; context = contexts.Next(context)) Kill(context);
+        for (var context = contexts.FirstOf(domain, asid); context != null; context = context->NextOfAsid) Kill(context);
         domain->Publish(default);
     }
 
@@ -135,7 +150,7 @@ internal sealed unsafe class TranslationCaches : IDisposable
     public void RemoveStage1(TlbDomain* domain)
     {
         if (domain->ContextCount == 0) return;
-        Volatile.Write(ref domain->Stamps.Stage1Generation, domain->Stamps.Stage1Generation + 1);
+        EndStage1(domain);
         domain->Publish(default);
     }
 
@@ -144,6 +159,7 @@ internal sealed unsafe class TranslationCaches : IDisposable
     {
         if (domain->ContextCount == 0) return;
         Volatile.Write(ref domain->Stamps.Generation, domain->Stamps.Generation + 1);
+        Volatile.Write(ref domain->Stamps.Deaths, domain->Stamps.Deaths + 1);
         domain->Publish(default);
     }
 
@@ -178,24 +194,33 @@ internal sealed unsafe class TranslationCaches : IDisposable
         stampBlock.Dispose();
     }
 
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    private void RemoveFrom(TlbContext* context, in InvalidationRecord record, ref int probes)
+    // What a dead context or an old generation left behind is removed too, if it is met: nobody looks for it.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private void RemoveFrom(TlbContext* context, in JournalEntry entry, ref int probes)
     {
-        ulong sizes = Volatile.Read(ref context->Sizes);
-        if (sizes == 0 && context->FragmentNumber == 0) return;
-        uint number = context->Number;
-        if (!context->IsAlive(number, in *Device)) return;
-
         // What of a leaf was filled in by pieces is not searched for.
         if (context->FragmentNumber != 0 && !ControlBuild.Breaks(Breakage.FragmentsKept))
         {
             Volatile.Write(ref context->FragmentNumber, 0);
         }
 
-        for (ulong rest = sizes; rest != 0; rest &= rest - 1)
+        ulong sizes = Volatile.Read(ref context->Sizes);
+        if (sizes == 0) return;
+        ulong first = entry.First;
+        int sizeLog2 = System.Numerics.BitOperations.TrailingZeroCount(sizes);
+        bool isOfOneSize = (sizes & (sizes - 1)) == 0;
+        if (isOfOneSize && (entry.Last ^ first) >> sizeLog2 == 0) Tlb.RemovePage(context->Number, sizeLog2, first >> sizeLog2, IsAlone);
+        else RemoveSizes(context, sizes, first, entry.Last, ref probes);
+    }
+
+    private void RemoveSizes(TlbContext* context, ulong sizes, ulong first, ulong last, ref int probes)
+    {
+        uint number = context->Number;
+        if (number == 0) return;
+        do
         {
-            int sizeLog2 = System.Numerics.BitOperations.TrailingZeroCount(rest);
-            ulong needed = (record.Last >> sizeLog2) - (record.First >> sizeLog2) + 1;
+            int sizeLog2 = System.Numerics.BitOperations.TrailingZeroCount(sizes);
+            ulong needed = (last >> sizeLog2) - (first >> sizeLog2) + 1;
             if (needed > (ulong)probes)
             {
                 Kill(context);
@@ -203,13 +228,22 @@ internal sealed unsafe class TranslationCaches : IDisposable
             }
 
             probes -= (int)needed;
-            Tlb.Remove(number, sizeLog2, record.First, record.Last);
+            Tlb.Remove(number, sizeLog2, first, last, IsAlone);
+            sizes &= sizes - 1;
         }
+        while (sizes != 0);
+    }
+
+    private static void EndStage1(TlbDomain* domain)
+    {
+        Volatile.Write(ref domain->Stamps.Stage1Generation, domain->Stamps.Stage1Generation + 1);
+        Volatile.Write(ref domain->Stamps.Deaths, domain->Stamps.Deaths + 1);
     }
 
     private static void Kill(TlbContext* context)
     {
         Volatile.Write(ref context->FragmentNumber, 0);
         Volatile.Write(ref context->Number, 0);
+        Volatile.Write(ref context->Domain->Stamps.Deaths, context->Domain->Stamps.Deaths + 1);
     }
 }

@@ -104,7 +104,7 @@ public unsafe class TagCompareBenchmarks
     public ulong SetRead()
     {
         ulong sum = 0;
-        foreach (ulong key in keys) sum += sets[key & (SetCount - 1)].TryRead(key, out ulong payload) ? payload : 0;
+        foreach (ulong key in keys) sum += sets[key & (SetCount - 1)].TryRead(key, out ulong payload, out _) ? payload : 0;
         return sum;
     }
 
