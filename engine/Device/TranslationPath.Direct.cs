@@ -18,13 +18,20 @@ internal sealed unsafe partial class TranslationPath
         ref StreamState state, ulong iova, AccessKind access, ref PathStatistics statistics, out ulong payload)
     {
         payload = 0;
-        if (!state.IsPresent(device) && !TryCatchUp(ref state)) return false;
+        uint required = RequiredPermissions.BitsOf(access);
+        if (!state.IsPresent(device))
+        {
+            if (!TryCatchUp(ref state)) return false;
+
+            // What was invalidated was something else, as a rule.
+            if (state.Kept.Exists && state.Kept.TryFind(iova, required, out payload) && state.IsPresent(device)) return true;
+        }
+
         if (!state.Favoured.Exist || !state.CanBeCached(iova)) return false;
         var fillDates = new InvalidationDates(&state.Domain->Stamps, device);
         if (!state.IsPresent(device)) return false;
 
         TlbSet* set = state.Favoured.Locate(iova, out ulong key);
-        uint required = RequiredPermissions.BitsOf(access);
         if (set->TryRead(key, out payload, out long version))
         {
             // An entry under a number that has another meaning by now came after the device's stamp was raised.

@@ -105,7 +105,7 @@ internal sealed unsafe partial class TranslationPath
             state.IntermediateNumber, prefix, (byte)coverage, LastLevel, NoHierarchy, fillDates.DomainTables, out ulong table, out _))
         {
             if (!TryWalkToStage2Table(in stage2, ipa, ref statistics, out table)) return false;
-            caches.Walks.Fill(new WalkCacheEntry
+            var entry = new WalkCacheEntry
             {
                 Level = LastLevel,
                 CoverageLog2 = (byte)coverage,
@@ -114,7 +114,8 @@ internal sealed unsafe partial class TranslationPath
                 Number = state.IntermediateNumber,
                 Table = table,
                 Stamp = fillDates.DomainTables,
-            });
+            };
+            caches.Walks.Fill(in entry, in fillDates);
         }
 
         known = new Stage2LeafTable { Prefix = prefix, Address = table, Stamp = fillDates.DomainTables, CoverageLog2 = (byte)coverage };

@@ -40,7 +40,7 @@ internal sealed unsafe partial class TranslationPath
             TableIpa = last.TableIpa,
             Stamp = fillDates.DomainTables,
         };
-        caches.Walks.Fill(in entry);
+        caches.Walks.Fill(in entry, in fillDates);
         Remember(ref state, in entry);
     }
 

@@ -104,24 +104,33 @@ internal sealed unsafe class WalkCache : IDisposable
         return isLike && (version & 1) == 0 && Volatile.Read(ref slot->Version) == version;
     }
 
-    /// <summary>Keeps a table; its stamp was read before the walk, so one that was invalidated meanwhile is born dead.</summary>
-    public void Fill(in WalkCacheEntry entry)
+    /// <summary>Keeps a table, unless something was invalidated since the dates were read.</summary>
+    /// <remarks>
+    /// Its stamp would make it dead in that case, but for <see cref="TranslationCaches.BeginAnew"/>, which gives its number to
+    /// somebody else. As in <see cref="SharedTlb"/>: the slot is closed before the dates are compared, and cleared after they were
+    /// raised.
+    /// </remarks>
+    public void Fill(in WalkCacheEntry entry, in InvalidationDates dates)
     {
         Invariant.Holds(entry.CoverageLog2 is > 12 and < 64);
         WalkCacheEntry* slot = entries + IndexOf(entry.Number, entry.Prefix, entry.CoverageLog2);
         int version = Volatile.Read(ref slot->Version);
         if ((version & 1) != 0 || Interlocked.CompareExchange(ref slot->Version, version + 1, version) != version) return;
 
-        ulong bit = 1UL << entry.CoverageLog2;
-        if ((Volatile.Read(ref coveragesInUse) & bit) == 0) Interlocked.Or(ref coveragesInUse, bit);
-        slot->Level = entry.Level;
-        slot->CoverageLog2 = entry.CoverageLog2;
-        slot->Hierarchy = entry.Hierarchy;
-        slot->Prefix = entry.Prefix;
-        slot->Number = entry.Number;
-        slot->Table = entry.Table;
-        slot->TableIpa = entry.TableIpa;
-        slot->Stamp = entry.Stamp;
+        if (dates.AreTranslationsPresent)
+        {
+            ulong bit = 1UL << entry.CoverageLog2;
+            if ((Volatile.Read(ref coveragesInUse) & bit) == 0) Interlocked.Or(ref coveragesInUse, bit);
+            slot->Level = entry.Level;
+            slot->CoverageLog2 = entry.CoverageLog2;
+            slot->Hierarchy = entry.Hierarchy;
+            slot->Prefix = entry.Prefix;
+            slot->Number = entry.Number;
+            slot->Table = entry.Table;
+            slot->TableIpa = entry.TableIpa;
+            slot->Stamp = entry.Stamp;
+        }
+
         Volatile.Write(ref slot->Version, version + 2);
     }
 
