@@ -30,6 +30,22 @@ internal sealed class FaultReporter
         return report.Result;
     }
 
+    /// <summary>Ends an access at a page that stage 1 does not map, if it does not stall.</summary>
+    /// <param name="request">The access.</param>
+    /// <param name="access">With the overrides of the stream.</param>
+    /// <param name="decision">Of <see cref="FaultPolicy"/>.</param>
+    public TranslationResult ReportUnmapped(in FaultRequest request, AccessKind access, FaultDecision decision)
+    {
+        if (decision.IsRecorded)
+        {
+            var record = EventRecord.Stage1Fault(
+                EventType.Translation, request.Stream, request.Substream, request.InputAddress, access);
+            interrupts.AfterEvent(events.Write(in record));
+        }
+
+        return new TranslationResult(decision.Outcome, 0, 0, AccessPermissions.None, default, EventType.Translation);
+    }
+
     private TranslationResult Stall(in FaultReport report, StallClient? client)
     {
         var type = report.Result.Event;
@@ -53,7 +69,7 @@ internal sealed class FaultReporter
             var result = events.WriteOfStall(in record);
             isRecorded = (result & EventWriteResult.Written) != 0;
             stalls.EndRecording(token, isRecorded);
-            interrupts.AfterStallEvent(result);
+            interrupts.AfterEvent(result);
         }
         while (!isRecorded && events.Room != 0 && attempts-- > 0 && stalls.TryRecordAgain(token));
     }

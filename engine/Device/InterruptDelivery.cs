@@ -24,8 +24,6 @@ internal sealed class InterruptDelivery
     private readonly CommandContext context;
     private readonly Lock listening = new();
     private Action<InterruptLine>? raised;
-    private ulong eventsRecorded;
-    private ulong eventsLost;
 
     public InterruptDelivery(ControlGate gate, RegisterFile registers, GuestMemory memory, CommandContext context)
     {
@@ -43,25 +41,10 @@ internal sealed class InterruptDelivery
         remove => Listen(value, isNew: false);
     }
 
-    /// <summary>Event records written since the beginning.</summary>
-    public ulong EventsRecorded => Volatile.Read(ref eventsRecorded);
-
-    /// <summary>Event records lost since the beginning.</summary>
-    public ulong EventsLost => Volatile.Read(ref eventsLost);
-
     /// <summary>Does what the write of an event record asks for.</summary>
     public void AfterEvent(EventWriteResult result)
     {
-        if ((result & EventWriteResult.Written) != 0) Interlocked.Increment(ref eventsRecorded);
-        else Interlocked.Increment(ref eventsLost);
-        SignalEvent(result);
-    }
-
-    /// <summary>Does what the write of a stall's record asks for: when there was none, nothing is lost.</summary>
-    public void AfterStallEvent(EventWriteResult result)
-    {
-        if ((result & EventWriteResult.Written) != 0) Interlocked.Increment(ref eventsRecorded);
-        SignalEvent(result);
+        if ((result & (EventWriteResult.BecameNonEmpty | EventWriteResult.Aborted)) != 0) SignalEvent(result);
     }
 
     private void SignalEvent(EventWriteResult result)

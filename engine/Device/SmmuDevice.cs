@@ -220,8 +220,8 @@ public sealed unsafe partial class SmmuDevice : IDisposable
             sum.ConfigurationLookups - sum.ConfigurationReads,
             sum.Walks,
             sum.DescriptorReads,
-            interrupts.EventsRecorded,
-            interrupts.EventsLost,
+            events.Recorded,
+            events.Lost,
             schedule.Consumed);
     }
 

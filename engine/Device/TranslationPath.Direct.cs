@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Smmu.Fast.Faults;
 using Smmu.Fast.Formats;
 using Smmu.Fast.Foundation;
 using Smmu.Fast.Tlbs;
@@ -130,6 +131,31 @@ internal sealed unsafe partial class TranslationPath
 
         if (state.Kept.Exists) state.Kept.Fill(iova, payload, isFragment);
         return true;
+    }
+
+    // True for a page that the table in which the latest walk ended does not map, as a walk from there would find.
+    private bool IsUnmapped(ref StreamState state, ulong iova, in InvalidationDates fillDates)
+    {
+        ulong address = iova & Compared;
+        ref var table = ref state.Table;
+        if (!state.IsDirect || !table.IsPlain || state.Intermediate != null) return false;
+        if (!state.CanBeCached(iova) || !IsOf(in table, address, in fillDates)) return false;
+        ulong slot = (address >> table.GranuleLog2 << 3) & table.SlotMask;
+        return memory.TryReadDirect64InScope(table.Address + slot, out ulong descriptor)
+            && (descriptor & DescriptorLayout.PageBits) != DescriptorLayout.PageBits;
+    }
+
+    private TranslationResult ReportUnmapped(
+        ref StreamState state, ulong iova, AccessKind access, StallClient? client, ref PathStatistics statistics)
+    {
+        ref readonly var regime = ref state.Stream.Regime;
+        statistics.DirectWalks++;
+        var judged = regime.Overrides.Apply(access);
+        var request = new FaultRequest(state.Id, state.Substream, iova, access);
+        var decision = FaultPolicy.Decide(EventType.Translation, stage2: false, in regime);
+        return decision.Outcome == TranslationOutcome.Stalled
+            ? faults.Report(FaultRecords.OfUnmapped(in request, in regime, judged), client)
+            : faults.ReportUnmapped(in request, judged, decision);
     }
 
     private bool TryReadLeaf(

@@ -82,7 +82,13 @@ internal sealed unsafe partial class TranslationPath
         if (!state.IsBusy)
         {
             bool isReady = state.Mode != StreamMode.Translate || state.HasContexts;
-            if (isReady && state.IsPresent(device)) return Answer(ref state, iova, access, in fillDates, client, ref statistics);
+            if (isReady && state.IsPresent(device))
+            {
+                return IsUnmapped(ref state, iova, in fillDates)
+                    ? ReportUnmapped(ref state, iova, access, client, ref statistics)
+                    : Answer(ref state, iova, access, in fillDates, client, ref statistics);
+            }
+
             if (Refresh(ref state, ref statistics, out fillDates))
             {
                 // The quick ways were closed until now.

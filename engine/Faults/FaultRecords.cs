@@ -40,6 +40,14 @@ internal static class FaultRecords
         return new FaultReport(EventType.AddressSize, FaultPolicy.Ungoverned, in record);
     }
 
+    /// <summary>A page that stage 1 does not map.</summary>
+    public static FaultReport OfUnmapped(in FaultRequest request, in TranslationRegime regime, AccessKind access)
+    {
+        var record = EventRecord.Stage1Fault(
+            EventType.Translation, request.Stream, request.Substream, request.InputAddress, access);
+        return new FaultReport(EventType.Translation, FaultPolicy.Decide(EventType.Translation, stage2: false, in regime), in record);
+    }
+
     /// <summary>A fault of a walk.</summary>
     /// <param name="request">The access.</param>
     /// <param name="regime">Holds the fault flags.</param>

@@ -141,11 +141,11 @@ public readonly partial record struct EventRecord
         AccessKind access,
         ushort? stallTag = null,
         PermissionFaultCause cause = PermissionFaultCause.None) =>
-        Of(type, stream, substream) with
-        {
-            Word1 = Stalled(stallTag) | Attributes(access) | Stage(false, FaultClass.Input, false) | Cause(type, cause),
-            Word2 = input,
-        };
+        new(
+            Head(type, stream, substream),
+            Stalled(stallTag) | Attributes(access) | Stage(false, FaultClass.Input, false) | Cause(type, cause),
+            input,
+            0);
 
     /// <summary>F_TRANSLATION, F_ADDR_SIZE, F_ACCESS or F_PERMISSION at stage 2.</summary>
     /// <param name="type">Which of the four.</param>
@@ -219,12 +219,15 @@ public readonly partial record struct EventRecord
         StreamId stream, SubstreamId? substream, PhysicalAddress fetch, ushort reason = 0, bool granuleProtection = false) =>
         FetchFault(EventType.VirtualMachineStructureFetch, stream, substream, fetch, reason, granuleProtection);
 
-    private static EventRecord Of(EventType type, StreamId stream, SubstreamId? substream)
+    private static EventRecord Of(EventType type, StreamId stream, SubstreamId? substream) =>
+        new(Head(type, stream, substream), 0, 0, 0);
+
+    private static ulong Head(EventType type, StreamId stream, SubstreamId? substream)
     {
         ulong word = (ulong)type | BitRange.Place(EventFields.StreamID, stream.Value);
         if (substream is { } given)
             word |= BitRange.Place(EventFields.SSV, 1) | BitRange.Place(EventFields.SubstreamID, given.Value);
-        return new EventRecord(word, 0, 0, 0);
+        return word;
     }
 
     private static EventRecord FetchFault(

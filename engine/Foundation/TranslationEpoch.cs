@@ -39,7 +39,9 @@ internal struct EpochSlot
 /// </remarks>
 internal sealed unsafe class TranslationEpoch
 {
-    private static readonly long SpinTicks = Stopwatch.Frequency / 2_000_000;   // Half a microsecond of hope for an answer.
+    // How long to hope for an answer: of one who seems to rest, and of one whose scope is seen open.
+    private static readonly long SpinTicks = Stopwatch.Frequency / 2_000_000;
+    private static readonly long SpinTicksInside = Stopwatch.Frequency / 250_000;
 
     private readonly EpochSlot* slots;
     private readonly int capacity;
@@ -213,14 +215,19 @@ internal sealed unsafe class TranslationEpoch
     {
         if (!HasForeignActive(grace) || ControlBuild.Breaks(Breakage.BarrierLeftOut)) return !HasOpenScope(grace);
 
-        long deadline = Stopwatch.GetTimestamp() + SpinTicks;
+        // A barrier costs the other threads more than this one costs the wait for them to show themselves.
+        long start = Stopwatch.GetTimestamp();
+        long patience;
         do
         {
             Thread.SpinWait(8);
             if (!HasForeignActive(grace)) return !HasOpenScope(grace);
+            patience = HasOpenScope(grace) ? SpinTicksInside : SpinTicks;
         }
-        while (Stopwatch.GetTimestamp() < deadline);
+        while (Stopwatch.GetTimestamp() - start < patience);
 
+        // What is seen open is open. Only who has announced itself needs to know that it will be told of the end.
+        if (patience == SpinTicksInside && Volatile.Read(ref shared.Waiters) == 0) return false;
         Interlocked.MemoryBarrierProcessWide();
         return !HasOpenScope(grace);
     }

@@ -61,14 +61,18 @@ public sealed unsafe partial class GuestMemory
         return region != null && region->BytesFrom(pa) >= bytes ? (ulong*)region->HostOf(pa) : null;
     }
 
-    /// <summary>Finds a word that can be written in place: in the largest region alone, and while nobody watches it; else null.</summary>
-    /// <remarks>As <see cref="FindBehindGate"/>.</remarks>
-    /// <param name="pa">Physical address, 4-byte aligned.</param>
-    internal uint* FindWordBehindGate(ulong pa)
+    /// <summary>Finds words that can be written in place: in the largest region alone, and while nobody watches it; else null.</summary>
+    /// <remarks>For a caller behind an attached gate, or inside of a scope of an attached epoch.</remarks>
+    /// <param name="pa">Physical address, aligned to the words.</param>
+    /// <param name="bytes">Size of all of them.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal void* FindPlain(ulong pa, uint bytes)
     {
         RegionEntry* region = &Table->Largest;
-        bool isPlain = region->Contains(pa) && (region->Traits & (RegionTraits.ReadOnly | RegionTraits.Watched)) == 0;
-        return isPlain ? (uint*)region->HostOf(pa) : null;
+        bool isPlain = region->Contains(pa)
+            && region->BytesFrom(pa) >= bytes
+            && (region->Traits & (RegionTraits.ReadOnly | RegionTraits.Watched)) == 0;
+        return isPlain ? region->HostOf(pa) : null;
     }
 
     /// <summary>Writes a structure after all earlier stores of the thread; false when the access aborted.</summary>

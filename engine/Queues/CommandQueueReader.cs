@@ -118,7 +118,7 @@ internal sealed unsafe class CommandQueueReader
     }
 
     /// <summary>Where a completion message can be stored in place; null when it takes another way. Likewise.</summary>
-    public uint* FindMessage(ulong address) => memory.FindWordBehindGate(address);
+    public uint* FindMessage(ulong address) => (uint*)memory.FindPlain(address, sizeof(uint));
 
     /// <summary>Reads a command through the host; not to be called behind a gate.</summary>
     public bool TryRead(ulong address, ulong* words) => memory.TryReadStructure(address, words, EntryWords);

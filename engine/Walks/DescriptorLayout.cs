@@ -14,8 +14,11 @@ internal readonly struct DescriptorLayout
     /// <summary>Bit 10 of a leaf: AF.</summary>
     public const ulong AccessFlag = 1UL << 10;
 
-    /// <summary>A page that has been accessed: AF, and bits [1:0].</summary>
-    public const ulong AccessedPage = AccessFlag | 0b11;
+    /// <summary>Bits [1:0] of a page, all of them 1.</summary>
+    public const ulong PageBits = 0b11;
+
+    /// <summary>A page that has been accessed.</summary>
+    public const ulong AccessedPage = AccessFlag | PageBits;
 
     /// <summary>Bit 11 of a stage 1 leaf: nG.</summary>
     public const ulong NotGlobal = 1UL << 11;
