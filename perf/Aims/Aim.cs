@@ -2,11 +2,11 @@ using Smmu.Fast.Perf.Running;
 
 namespace Smmu.Fast.Perf.Aims;
 
-/// <summary>A figure beside ours: the same under harder terms.</summary>
+/// <summary>A number beside ours: the same under other terms.</summary>
 /// <param name="Label">The terms.</param>
-/// <param name="Key">The figure.</param>
+/// <param name="Number">The number.</param>
 /// <param name="Otherwise">The terms under which the aim is met when this figure misses it; null when it is not judged.</param>
-internal sealed record BesideFigure(string Label, string Key, string? Otherwise = null)
+internal sealed record BesideFigure(string Label, Formula Number, string? Otherwise = null)
 {
     /// <summary>One call for each access, where ours share a scope.</summary>
     public static BesideFigure OneCall(string key) => new("one call", key, "64 accesses to a scope");
@@ -40,7 +40,7 @@ internal sealed record AimPart(string Label, Formula Ours, double Limit)
     public string FirstKey => Ours.Keys[0];
 
     /// <summary>All figures that it speaks of.</summary>
-    public IEnumerable<string> Keys => [.. Ours.Keys, .. Beside.Select(figure => figure.Key)];
+    public IEnumerable<string> Keys => [.. Ours.Keys, .. Beside.SelectMany(figure => figure.Number.Keys)];
 }
 
 /// <summary>A row of the table of aims.</summary>

@@ -164,12 +164,16 @@ internal static partial class AimTable
 
     private static AimPart TwoThreads(string label, string load) => new(
         label,
-        Formula.Ratio($"TwoThreadsBenchmarks.Smmu({load}, Threads 1, Nothing)", $"TwoThreadsBenchmarks.Smmu({load}, Threads 2, Nothing)"),
+        OneAgainstTwo(load),
         1.9)
     {
         AtLeast = true,
         Unit = "x",
+        Beside = [new BesideFigure("arithmetic alone", OneAgainstTwo("Arithmetic"))],
     };
+
+    private static Formula OneAgainstTwo(string load) => Formula.Ratio(
+        $"TwoThreadsBenchmarks.Smmu({load}, Threads 1, Nothing)", $"TwoThreadsBenchmarks.Smmu({load}, Threads 2, Nothing)");
 
     private static Formula Ratio(string method) => Formula.Ratio($"{method}(Live 65,536)", $"{method}(Live 1)");
 }

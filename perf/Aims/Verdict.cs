@@ -61,7 +61,7 @@ internal sealed record Verdict(Aim Aim, IReadOnlyList<PartVerdict> Parts)
             parts.Add(new PartVerdict(
                 part,
                 ours,
-                [.. part.Beside.Select(figure => ValueOf(figure.Key))],
+                [.. part.Beside.Select(figure => figure.Number.In(ValueOf))],
                 hasYardsticks ? ValueOf(Measured.Beside(part.FirstKey, Measured.FloorName)) : null,
                 hasYardsticks ? ValueOf(Measured.Beside(part.FirstKey, Measured.TextbookName)) : null));
         }

@@ -18,6 +18,9 @@ public enum ThreadLoad
 
     /// <summary>131,072 pages each, in order: misses.</summary>
     Misses,
+
+    /// <summary>No SMMU at all, and no memory: sums in registers, for what two cores of the machine give.</summary>
+    Arithmetic,
 }
 
 /// <summary>What happens beside the reads.</summary>
@@ -41,7 +44,9 @@ public class TwoThreadsBenchmarks
     private const int Reads = 1 << 22;
     private const int OfRound = 131_072;
     private const uint FirstStream = 0x40;
+    private const int Line = 16;
 
+    private readonly ulong[] sums = new ulong[2 * Line];
     private ulong[] addresses = [];
     private DmaPort[] ports = [];
     private TranslationScene? scene;
@@ -49,7 +54,7 @@ public class TwoThreadsBenchmarks
     private Invalidator? invalidator;
 
     /// <summary>What they read.</summary>
-    [Params(ThreadLoad.Hits64, ThreadLoad.Hits4096, ThreadLoad.Misses)]
+    [Params(ThreadLoad.Hits64, ThreadLoad.Hits4096, ThreadLoad.Misses, ThreadLoad.Arithmetic)]
     public ThreadLoad Load { get; set; }
 
     /// <summary>Threads that read.</summary>
@@ -63,7 +68,7 @@ public class TwoThreadsBenchmarks
     [GlobalSetup]
     public void SetUp()
     {
-        int pages = Load switch { ThreadLoad.Hits64 => 64, ThreadLoad.Hits4096 => 4_096, _ => OfRound };
+        int pages = Load switch { ThreadLoad.Hits4096 => 4_096, ThreadLoad.Misses => OfRound, _ => 64 };
         scene = new TranslationScene(pages);
         addresses = new WorkingSet(pages, Load == ThreadLoad.Misses ? AccessOrder.InOrder : AccessOrder.Random)
             .Addresses(TranslationScene.FirstPage, OfRound);
@@ -98,8 +103,23 @@ public class TwoThreadsBenchmarks
 
     private void Read(int number)
     {
+        if (Load == ThreadLoad.Arithmetic)
+        {
+            Volatile.Write(ref sums[number * Line], Sum(Reads / Threads));
+            return;
+        }
+
         for (int i = 0; i < Reads / OfRound / Threads; i++) Accesses.InScopes(ports[number], addresses);
         ports[number].Park();
+    }
+
+    // About as long for each as a hit takes.
+    private static ulong Sum(int count)
+    {
+        const int Steps = 8;
+        ulong sum = 1;
+        for (int i = 0; i < count * Steps; i++) sum = (sum ^ (ulong)i) + (sum >> 7);
+        return sum;
     }
 
     private DmaPort OpenPort(int number)
