@@ -1,44 +1,9 @@
-using System.Runtime.InteropServices;
 using Smmu.Fast.Formats;
 using Smmu.Fast.Foundation;
 using Smmu.Fast.Memory;
 using Smmu.Fast.Queues;
 
 namespace Smmu.Fast.Commands;
-
-/// <summary>What the consumer needs before it can go on.</summary>
-internal enum ConsumerStep : byte
-{
-    /// <summary>Nothing: the queue is empty, off or stopped.</summary>
-    Idle,
-
-    /// <summary>A pause, so that others get through the gate.</summary>
-    Yield,
-
-    /// <summary>The command has to be read through the host, with the gate open.</summary>
-    FetchThroughHost,
-
-    /// <summary>A CMD_SYNC wants to know whether its grace period has elapsed, with the gate open.</summary>
-    AskEpoch,
-
-    /// <summary>A CMD_SYNC waits for scopes or endpoints, or a CMD_ATC_INV for a tag; the last of them continues.</summary>
-    Waiting,
-
-    /// <summary>A command was consumed that goes to an endpoint, with the gate open.</summary>
-    ReachEndpoint,
-
-    /// <summary>A CMD_SYNC is complete and its signal is due, with the gate open.</summary>
-    Signal,
-
-    /// <summary>The end of a stall is to be told, with the gate open.</summary>
-    EndStall,
-
-    /// <summary>A command was refused: CMDQ_ERR, or CMDQP_ERR, is due.</summary>
-    Error,
-
-    /// <summary>A full queue has room again: a wake-up event is due, with the gate open (IDR0.SEV).</summary>
-    WakeUp,
-}
 
 /// <summary>Consumes a Command queue step by step (IHI 0070, 4, 3.5.6 and 7.1).</summary>
 /// <remarks>
@@ -58,7 +23,7 @@ internal sealed unsafe partial class CommandConsumer
     private readonly CommandSchedule schedule;
     private readonly bool tellsOfRoom;   // IDR0.SEV.
 
-    private Obstacles obstacles;
+    private CommandObstacles obstacles;
     private bool graceElapsed;
     private bool coversRecords;
     private bool awaitsTag;
@@ -114,7 +79,7 @@ internal sealed unsafe partial class CommandConsumer
     public ulong FetchAddress { get; private set; }
 
     /// <summary>True when a step would find something to do.</summary>
-    public bool HasWork => !obstacles.IsDisabled && !obstacles.IsStopped && !obstacles.IsWaiting && !obstacles.AwaitsEndpoint && reader.HasWork;
+    public bool HasWork => !obstacles.IsLasting && reader.HasWork;
 
     /// <summary>True from an error until it is acknowledged.</summary>
     public bool IsStopped => obstacles.IsStopped;
@@ -391,33 +356,5 @@ internal sealed unsafe partial class CommandConsumer
         reader.SetError((uint)error);   // Visible before CMDQ_ERR or CMDQP_ERR toggles (RQ-32, ECMDQ-13).
         SetStopped(true);
         return ConsumerStep.Error;
-    }
-
-    /// <summary>What keeps commands from being consumed at once, all of it in one word.</summary>
-    [StructLayout(LayoutKind.Explicit)]
-    private struct Obstacles
-    {
-        [FieldOffset(0)] public readonly ulong Any;
-
-        /// <summary>CMDQEN, or EN, is 0.</summary>
-        [FieldOffset(0)] public bool IsDisabled;
-
-        /// <summary>An error is not acknowledged.</summary>
-        [FieldOffset(1)] public bool IsStopped;
-
-        /// <summary>A CMD_SYNC waits for scopes to end.</summary>
-        [FieldOffset(2)] public bool IsWaiting;
-
-        /// <summary>An endpoint owes an answer, or no tag is free.</summary>
-        [FieldOffset(3)] public bool AwaitsEndpoint;
-
-        /// <summary>A grace period has begun.</summary>
-        [FieldOffset(4)] public bool HasGrace;
-
-        /// <summary>A command was read through the host.</summary>
-        [FieldOffset(5)] public bool HasFetched;
-
-        /// <summary>A wake-up event is due.</summary>
-        [FieldOffset(6)] public bool IsWakeUpDue;
     }
 }

@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using Smmu.Fast.Formats;
 using Smmu.Fast.Foundation;
 using Smmu.Fast.Memory;
 
