@@ -81,7 +81,7 @@ public sealed unsafe class DmaBus : IDisposable
         }
 
         if (isOutermost) Exit();   // Nothing so far could throw, so the scope ends without a try block.
-        return TranslationPath.ResultOf(payload, iova);
+        return TranslationResult.OfKept(payload, iova);
     }
 
     /// <summary>Makes a read of a requester: translated page by page, each page in a scope of its own.</summary>
@@ -171,7 +171,7 @@ public sealed unsafe class DmaBus : IDisposable
         ulong requester = StreamStates.KeyOf(stream, substream);
         return kept.TryFind(requester, iova, RequiredPermissions.BitsOf(access), stamps, out ulong payload)
             || TryAnswerQuickly(requester, iova, access, out payload)
-            ? TranslationPath.ResultOf(payload, iova)
+            ? TranslationResult.OfKept(payload, iova)
             : Miss(stream, substream, iova, access);
     }
 

@@ -14,6 +14,7 @@ namespace Smmu.Fast.Device;
 /// the thread that used it last, until that thread parks it: a port at rest costs other threads' CMD_SYNCs a process-wide
 /// barrier unless it is parked.
 /// </remarks>
+[SkipLocalsInit]
 public sealed unsafe partial class DmaPort : IDisposable
 {
     private const int PageLog2 = PortTlb.PageLog2;
@@ -23,7 +24,6 @@ public sealed unsafe partial class DmaPort : IDisposable
     private readonly TranslationEpoch epoch;
     private readonly GuestMemory memory;
     private readonly NativeBlock table;
-    private readonly InvalidationStamps* stamps;
     private readonly EpochSlot* slot;
     private bool isClosed;
     private StreamState state;
@@ -49,7 +49,6 @@ public sealed unsafe partial class DmaPort : IDisposable
         this.epoch = epoch;
         this.slot = slot;
         this.memory = memory;
-        stamps = path.Stamps;
         Stream = stream;
         Substream = substream;
         StallClient = stalls == null ? null : new StallClient(stalls, substream);
@@ -79,12 +78,11 @@ public sealed unsafe partial class DmaPort : IDisposable
     /// <inheritdoc cref="DmaScope.Translate"/>
     public TranslationResult Translate(ulong iova, AccessKind access)
     {
-        if (isClosed) ThrowClosed();
-        bool isOutermost = epoch.Enter(slot);
-        if (!TryHit(iova, access, out ulong payload)) return MissInScope(iova, access, isOutermost);
-
-        if (isOutermost) Exit();   // Nothing so far could throw, so the scope ends without a try block.
-        return TranslationPath.ResultOf(payload, iova);
+        // A hit, of which nothing lives across a call, so that no register is saved; nor can anything throw, so that the scope
+        // needs no try block.
+        if (isClosed || !epoch.TryEnter(slot)) return TranslateAnyhow(iova, access);
+        if (!TryHit(iova, access, out ulong payload)) return MissInScope(iova, access);
+        return epoch.Exit(slot) ? RunPending(payload, iova) : TranslationResult.OfKept(payload, iova);
     }
 
     /// <summary>Translates many accesses of one kind in one scope.</summary>
@@ -103,15 +101,10 @@ public sealed unsafe partial class DmaPort : IDisposable
         {
             // The scope began before whatever is invalidated now, and its CMD_SYNC waits. But what runs inside of a miss may be
             // followed by a CMD_SYNC of this very thread.
-            ulong iova = iovas[i];
-            if (isPresent && state.Kept.TryFind(iova, required, out ulong payload))
-            {
-                results[i] = TranslationPath.ResultOf(payload, iova);
-                continue;
-            }
-
-            results[i] = TranslateInside(iova, access);
-            isPresent = state.IsPresent(stamps);
+            if (isPresent) i += state.Kept.FindRun(iovas[i..], required, results[i..]);
+            if (i == iovas.Length) return;
+            results[i] = TranslateInside(iovas[i], access);
+            isPresent = state.IsPresent();
         }
     }
 
@@ -122,14 +115,18 @@ public sealed unsafe partial class DmaPort : IDisposable
     /// <returns>False when a part aborted; bytes of earlier pages are in the destination.</returns>
     public bool Read(ulong iova, Span<byte> destination, AccessKind access = AccessKind.Read)
     {
-        var kind = (access & ~AccessKind.Write) | AccessKind.Read;
-        if (destination.Length == sizeof(ulong) && (iova & (sizeof(ulong) - 1)) == 0 && TryReadWord(iova, kind, out ulong word))
+        // An aligned word in a page that the port knows, in the main memory: as in Translate.
+        bool isWord = destination.Length == sizeof(ulong) && (iova & (sizeof(ulong) - 1)) == 0 && access == AccessKind.Read;
+        if (!isWord || isClosed || !epoch.TryEnter(slot)) return ReadAnyhow(iova, destination, access);
+        if (!TryHit(iova, AccessKind.Read, out ulong payload)
+            || !TranslationResult.IsSuccessOf(payload)
+            || !memory.TryReadDirect64InScope(TranslationResult.OfKept(payload, iova).KnownAddress, out ulong word))
         {
-            Unsafe.WriteUnaligned(ref MemoryMarshal.GetReference(destination), word);
-            return true;
+            return ReadInScope(iova, destination);
         }
 
-        return ReadAnyhow(iova, destination, kind);
+        Unsafe.WriteUnaligned(ref MemoryMarshal.GetReference(destination), word);
+        return !epoch.Exit(slot) || RunPending();
     }
 
     /// <summary>Makes a read as <see cref="Read"/> does, and tells how far it came: a client that can stall goes on there.</summary>
@@ -164,10 +161,18 @@ public sealed unsafe partial class DmaPort : IDisposable
     /// <returns>False when a part aborted; earlier pages are written.</returns>
     public bool Write(ulong iova, ReadOnlySpan<byte> source, AccessKind access = AccessKind.Write)
     {
-        var kind = (access & ~AccessKind.Read) | AccessKind.Write;
-        return (source.Length == sizeof(ulong) && (iova & (sizeof(ulong) - 1)) == 0
-                && TryWriteWord(iova, kind, Unsafe.ReadUnaligned<ulong>(ref MemoryMarshal.GetReference(source))))
-            || WriteAnyhow(iova, source, kind);
+        bool isWord = source.Length == sizeof(ulong) && (iova & (sizeof(ulong) - 1)) == 0 && access == AccessKind.Write;
+        if (!isWord || isClosed || !epoch.TryEnter(slot)) return WriteAnyhow(iova, source, access);
+        if (!TryHit(iova, AccessKind.Write, out ulong payload)
+            || !TranslationResult.IsSuccessOf(payload)
+            || !memory.TryWriteDirect64InScope(
+                TranslationResult.OfKept(payload, iova).KnownAddress,
+                Unsafe.ReadUnaligned<ulong>(ref MemoryMarshal.GetReference(source))))
+        {
+            return WriteInScope(iova, source);
+        }
+
+        return !epoch.Exit(slot) || RunPending();
     }
 
     /// <summary>Makes a write as <see cref="Write"/> does, and tells how far it came: a client that can stall goes on there.</summary>
@@ -220,47 +225,41 @@ public sealed unsafe partial class DmaPort : IDisposable
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal TranslationResult TranslateInside(ulong iova, AccessKind access) =>
-        TryHit(iova, access, out ulong payload) ? TranslationPath.ResultOf(payload, iova) : Miss(iova, access);
+        TryHit(iova, access, out ulong payload) ? TranslationResult.OfKept(payload, iova) : Miss(iova, access);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal void Exit()
     {
-        if (epoch.Exit(slot)) device.RunPending();
+        if (epoch.Exit(slot)) RunPending();
     }
 
     // Apart from the words, which are the most frequent: a copy of any length beside them takes all registers.
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private bool ReadAnyhow(ulong iova, Span<byte> destination, AccessKind access) =>
-        TryReadQuickly(iova, destination, access) || ReadSome(iova, destination, access).IsComplete;
-
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    private bool WriteAnyhow(ulong iova, ReadOnlySpan<byte> source, AccessKind access) =>
-        TryWriteQuickly(iova, source, access) || WriteSome(iova, source, access).IsComplete;
-
-    // An aligned word in a page that the port knows, in the main memory. Nothing here can throw, so the scope needs no try block.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private bool TryReadWord(ulong iova, AccessKind access, out ulong word)
+    private bool ReadAnyhow(ulong iova, Span<byte> destination, AccessKind access)
     {
-        word = 0;
-        if (isClosed) ThrowClosed();
-        bool isOutermost = epoch.Enter(slot);
-        bool isRead = TryHit(iova, access, out ulong payload)
-            && TranslationResult.IsSuccessOf(payload)
-            && memory.TryReadDirect64InScope((payload & TranslationResult.PageMask) | (iova & ((1UL << PageLog2) - 1)), out word);
-        if (isOutermost) Exit();
-        return isRead;
+        access = (access & ~AccessKind.Write) | AccessKind.Read;
+        return TryReadQuickly(iova, destination, access) || ReadSome(iova, destination, access).IsComplete;
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private bool TryWriteWord(ulong iova, AccessKind access, ulong word)
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private bool WriteAnyhow(ulong iova, ReadOnlySpan<byte> source, AccessKind access)
     {
-        if (isClosed) ThrowClosed();
-        bool isOutermost = epoch.Enter(slot);
-        bool isWritten = TryHit(iova, access, out ulong payload)
-            && TranslationResult.IsSuccessOf(payload)
-            && memory.TryWriteDirect64InScope((payload & TranslationResult.PageMask) | (iova & ((1UL << PageLog2) - 1)), word);
-        if (isOutermost) Exit();
-        return isWritten;
+        access = (access & ~AccessKind.Read) | AccessKind.Write;
+        return TryWriteQuickly(iova, source, access) || WriteSome(iova, source, access).IsComplete;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private bool ReadInScope(ulong iova, Span<byte> destination)
+    {
+        using var scope = new DmaScope(this, isOutermost: true);
+        return ReadSome(iova, destination).IsComplete;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private bool WriteInScope(ulong iova, ReadOnlySpan<byte> source)
+    {
+        using var scope = new DmaScope(this, isOutermost: true);
+        return WriteSome(iova, source).IsComplete;
     }
 
     // A part of a page, likewise.
@@ -272,7 +271,7 @@ public sealed unsafe partial class DmaPort : IDisposable
         bool isOutermost = epoch.Enter(slot);
         bool isRead = TryHit(iova, access, out ulong payload)
             && TranslationResult.IsSuccessOf(payload)
-            && memory.TryReadDirectInScope((payload & TranslationResult.PageMask) | (iova & ((1UL << PageLog2) - 1)), destination);
+            && memory.TryReadDirectInScope(TranslationResult.OfKept(payload, iova).KnownAddress, destination);
         if (isOutermost) Exit();
         return isRead;
     }
@@ -285,20 +284,46 @@ public sealed unsafe partial class DmaPort : IDisposable
         bool isOutermost = epoch.Enter(slot);
         bool isWritten = TryHit(iova, access, out ulong payload)
             && TranslationResult.IsSuccessOf(payload)
-            && memory.TryWriteDirectInScope((payload & TranslationResult.PageMask) | (iova & ((1UL << PageLog2) - 1)), source);
+            && memory.TryWriteDirectInScope(TranslationResult.OfKept(payload, iova).KnownAddress, source);
         if (isOutermost) Exit();
         return isWritten;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private bool TryHit(ulong iova, AccessKind access, out ulong payload) =>
-        state.Kept.TryFind(iova, RequiredPermissions.BitsOf(access), out payload) && state.IsPresent(stamps);
+    private bool TryHit(ulong iova, AccessKind access, out ulong payload)
+    {
+        ref var known = ref state;   // One place to count from.
+        return known.Kept.TryFind(iova, RequiredPermissions.BitsOf(access), out payload) && known.IsPresent();
+    }
+
+    // Inside of a scope already, or the first access on this thread.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private TranslationResult TranslateAnyhow(ulong iova, AccessKind access)
+    {
+        using var scope = Enter();
+        return TranslateInside(iova, access);
+    }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private TranslationResult MissInScope(ulong iova, AccessKind access, bool isOutermost)
+    private TranslationResult MissInScope(ulong iova, AccessKind access)
     {
-        using var scope = new DmaScope(this, isOutermost);
+        using var scope = new DmaScope(this, isOutermost: true);
         return Miss(iova, access);
+    }
+
+    // True, so that it can end an access that has succeeded.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private bool RunPending()
+    {
+        device.RunPending();
+        return true;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private TranslationResult RunPending(ulong payload, ulong iova)
+    {
+        device.RunPending();
+        return TranslationResult.OfKept(payload, iova);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]

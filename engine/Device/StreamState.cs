@@ -38,6 +38,9 @@ internal unsafe struct StreamState
     /// <summary>The domain; the one that is never invalidated while there is no regime.</summary>
     public TlbDomain* Domain;
 
+    /// <summary>Stamps of the device.</summary>
+    public readonly InvalidationStamps* Device;
+
     /// <summary><see cref="InvalidationStamps.Any"/> of the device, as far as it was caught up with; 0 for not at all.</summary>
     public ulong SeenDevice;
 
@@ -139,8 +142,10 @@ internal unsafe struct StreamState
     public ulong Combined;
 
     /// <summary>A state that knows nothing.</summary>
-    public StreamState(StreamId id, SubstreamId? substream, TlbDomain* nowhere, bool isOfTranslated = false)
+    public StreamState(
+        StreamId id, SubstreamId? substream, InvalidationStamps* device, TlbDomain* nowhere, bool isOfTranslated = false)
     {
+        Device = device;
         Id = id;
         Substream = substream;
         Domain = nowhere;
@@ -150,10 +155,10 @@ internal unsafe struct StreamState
     /// <summary>True while nothing was invalidated that could concern it.</summary>
     /// <remarks>The domain first: who has seen a TLB invalidation also sees the configuration invalidation before it.</remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public readonly bool IsPresent(InvalidationStamps* device)
+    public readonly bool IsPresent()
     {
         var differing = Volatile.Read(ref Domain->Stamps.Any) ^ SeenDomain;
-        return (differing | (Volatile.Read(ref device->Any) ^ SeenDevice)) == 0;   // One branch for both.
+        return (differing | (Volatile.Read(ref Device->Any) ^ SeenDevice)) == 0;   // One branch for both.
     }
 
     /// <summary>True for addresses that TLB entries can be about: bits [63:56] say nothing, or what they have to.</summary>

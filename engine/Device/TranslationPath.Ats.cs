@@ -28,7 +28,7 @@ internal sealed unsafe partial class TranslationPath
         if (state.Substream is null) wanted &= AccessKind.Atomic;   // Without a PASID a request is unprivileged data.
 
         var fillDates = new InvalidationDates(&state.Domain->Stamps, device);
-        if (!state.IsBusy && (state.IsPresent(device) || Refresh(ref state, ref statistics, out fillDates)))
+        if (!state.IsBusy && (state.IsPresent() || Refresh(ref state, ref statistics, out fillDates)))
         {
             return AnswerRequest(ref state, iova, wanted, in fillDates, ref statistics);
         }
@@ -88,7 +88,7 @@ internal sealed unsafe partial class TranslationPath
         if (!registers.AreTranslatedChecked) return PassTranslated(address);
 
         var fillDates = new InvalidationDates(&state.Domain->Stamps, device);
-        if (!state.IsBusy && (state.IsPresent(device) || Refresh(ref state, ref statistics, out fillDates)))
+        if (!state.IsBusy && (state.IsPresent() || Refresh(ref state, ref statistics, out fillDates)))
         {
             return AnswerTranslated(ref state, in request, in fillDates, ref statistics);
         }

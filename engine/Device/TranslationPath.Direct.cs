@@ -16,44 +16,82 @@ internal sealed unsafe partial class TranslationPath
     /// <summary>Answers out of the entries that the stream met last, or makes another one of the same kind.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool TryAnswerQuickly(
-        ref StreamState state, ulong iova, AccessKind access, ref PathStatistics statistics, out ulong payload)
+        ref StreamState state, ulong iova, AccessKind access, ref PathStatistics statistics, out ulong payload) =>
+        TryFindFavoured(ref state, iova, access, ref statistics, out payload, out TlbSet* set, out ulong key, out long version)
+        || (set != null && TryAddFavoured(ref state, iova, access, set, key, version, ref statistics, out payload))
+        || TryAnswerBehind(ref state, iova, access, ref statistics, out payload);
+
+    // A hit. What is found is believed only if nothing was invalidated up to now: else it may have gone, or stand under a number
+    // that has another meaning.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private bool TryFindFavoured(
+        ref StreamState state,
+        ulong iova,
+        AccessKind access,
+        ref PathStatistics statistics,
+        out ulong payload,
+        out TlbSet* set,
+        out ulong key,
+        out long version)
     {
+        set = null;
+        key = 0;
+        version = 0;
         payload = 0;
-        uint required = RequiredPermissions.BitsOf(access);
-        if (!state.IsPresent(device))
-        {
-            if (!TryCatchUp(ref state)) return false;
+        if (!state.Favoured.Exist) return false;
+        set = state.Favoured.Locate(iova, out key);
+        if (!set->TryRead(key, out payload, out version)) return false;
 
-            // What was invalidated was something else, as a rule.
-            if (state.Kept.Exists && state.Kept.TryFind(iova, required, out payload) && state.IsPresent(device)) return true;
-        }
-
-        if (!state.Favoured.Exist || !state.CanBeCached(iova)) return false;
-        var fillDates = new InvalidationDates(&state.Domain->Stamps, device);
-        if (!state.IsPresent(device)) return false;
-
-        TlbSet* set = state.Favoured.Locate(iova, out ulong key);
-        if (set->TryRead(key, out payload, out long version))
+        payload = state.Favoured.PayloadAt(payload, iova);
+        if ((RequiredPermissions.BitsOf(access) & ~(uint)TranslationResult.PermissionsOf(payload)) != 0
+            || !state.CanBeCached(iova)
+            || !state.IsPresent())
         {
-            // An entry under a number that has another meaning by now came after the device's stamp was raised.
-            payload = state.Favoured.PayloadAt(payload, iova);
-            if ((required & ~(uint)TranslationResult.PermissionsOf(payload)) != 0
-                || Volatile.Read(ref device->Any) != state.SeenDevice) return false;
-            statistics.DirectHits++;
-        }
-        else if (TryReadPage(ref state, iova, required, in fillDates, out payload))
-        {
-            set->Add(key, payload, version, in fillDates);
-            statistics.DirectWalks++;
-            if (ControlBuild.Breaks(Breakage.StampReadLate)) SeeLate(ref state);
-        }
-        else
-        {
+            set = null;
             return false;
         }
 
+        statistics.DirectHits++;
         if (state.Kept.Exists) state.Kept.Fill(iova, payload, isFragment: false);
         return true;
+    }
+
+    // A page of the known table, for the place where its entry was looked for.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private bool TryAddFavoured(
+        ref StreamState state,
+        ulong iova,
+        AccessKind access,
+        TlbSet* set,
+        ulong key,
+        long version,
+        ref PathStatistics statistics,
+        out ulong payload)
+    {
+        payload = 0;
+        var fillDates = new InvalidationDates(&state.Domain->Stamps, device);
+        if (!state.IsPresent() || !state.CanBeCached(iova)) return false;
+        if (!TryReadPage(ref state, iova, RequiredPermissions.BitsOf(access), in fillDates, out payload)) return false;
+
+        set->Add(key, payload, version, in fillDates);
+        statistics.DirectWalks++;
+        if (ControlBuild.Breaks(Breakage.StampReadLate)) SeeLate(ref state);
+        if (state.Kept.Exists) state.Kept.Fill(iova, payload, isFragment: false);
+        return true;
+    }
+
+    // After something was invalidated: as a rule that was something else, and what was known is known again.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private bool TryAnswerBehind(
+        ref StreamState state, ulong iova, AccessKind access, ref PathStatistics statistics, out ulong payload)
+    {
+        payload = 0;
+        if (state.IsPresent() || !TryCatchUp(ref state)) return false;
+        return (state.Kept.Exists
+                && state.Kept.TryFind(iova, RequiredPermissions.BitsOf(access), out payload)
+                && state.IsPresent())
+            || TryFindFavoured(ref state, iova, access, ref statistics, out payload, out TlbSet* set, out ulong key, out long version)
+            || (set != null && TryAddFavoured(ref state, iova, access, set, key, version, ref statistics, out payload));
     }
 
     // Reads a page descriptor of the table that the latest walk ended in, if it gives an entry like the favoured ones.
@@ -103,7 +141,7 @@ internal sealed unsafe partial class TranslationPath
         payload = 0;
         if (!state.IsDirect || !state.CanBeCached(iova)) return false;
         var fillDates = new InvalidationDates(&state.Domain->Stamps, device);
-        if (!state.IsPresent(device)) return false;
+        if (!state.IsPresent()) return false;
 
         // The favoured entries have been asked.
         uint required = RequiredPermissions.BitsOf(access);

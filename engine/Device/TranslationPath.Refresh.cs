@@ -43,7 +43,7 @@ internal sealed unsafe partial class TranslationPath
             }
 
             fillDates = new InvalidationDates(&state.Domain->Stamps, device);
-            if (!state.IsPresent(device)) continue;
+            if (!state.IsPresent()) continue;
             if (registers.TranslationControl != control) state.SeenDevice = 0;   // Good for this access alone.
             return true;
         }

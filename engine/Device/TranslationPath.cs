@@ -54,7 +54,7 @@ internal sealed unsafe partial class TranslationPath
 
     /// <summary>A state for a stream that knows nothing.</summary>
     public StreamState NewState(StreamId stream, SubstreamId? substream, bool isOfTranslated = false) =>
-        new(stream, substream, caches.Domains.None, isOfTranslated);
+        new(stream, substream, device, caches.Domains.None, isOfTranslated);
 
     /// <summary>Translates one access.</summary>
     /// <param name="state">What is known of the stream.</param>
@@ -67,9 +67,28 @@ internal sealed unsafe partial class TranslationPath
     public TranslationResult Translate(
         ref StreamState state, ulong iova, AccessKind access, StallClient? client, ref PathStatistics statistics)
     {
-        return TryAnswerQuickly(ref state, iova, access, ref statistics, out ulong payload)
+        return TryFindFavoured(
+            ref state, iova, access, ref statistics, out ulong payload, out TlbSet* set, out ulong key, out long version)
+            ? TranslationResult.OfKept(payload, iova)
+            : TranslateFurther(ref state, iova, access, set, key, version, client, ref statistics);
+    }
+
+    // Keeps nothing of the caller's across a call, so that a hit there saves no registers.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private TranslationResult TranslateFurther(
+        ref StreamState state,
+        ulong iova,
+        AccessKind access,
+        TlbSet* set,
+        ulong key,
+        long version,
+        StallClient? client,
+        ref PathStatistics statistics)
+    {
+        return (set != null && TryAddFavoured(ref state, iova, access, set, key, version, ref statistics, out ulong payload))
+            || TryAnswerBehind(ref state, iova, access, ref statistics, out payload)
             || TryAnswerDirectly(ref state, iova, access, ref statistics, out payload)
-            ? ResultOf(payload, iova)
+            ? TranslationResult.OfKept(payload, iova)
             : TranslateAnyhow(ref state, iova, access, client, ref statistics);
     }
 
@@ -82,7 +101,7 @@ internal sealed unsafe partial class TranslationPath
         if (!state.IsBusy)
         {
             bool isReady = state.Mode != StreamMode.Translate || state.HasContexts;
-            if (isReady && state.IsPresent(device))
+            if (isReady && state.IsPresent())
             {
                 return IsUnmapped(ref state, iova, in fillDates)
                     ? ReportUnmapped(ref state, iova, access, client, ref statistics)
@@ -94,7 +113,7 @@ internal sealed unsafe partial class TranslationPath
                 // The quick ways were closed until now.
                 return TryAnswerQuickly(ref state, iova, access, ref statistics, out ulong payload)
                     || TryAnswerDirectly(ref state, iova, access, ref statistics, out payload)
-                    ? ResultOf(payload, iova)
+                    ? TranslationResult.OfKept(payload, iova)
                     : Answer(ref state, iova, access, in fillDates, client, ref statistics);
             }
         }
@@ -102,11 +121,6 @@ internal sealed unsafe partial class TranslationPath
         var once = ConfigureOnce(in state, ref statistics);
         return Answer(ref once, iova, access, in fillDates, client, ref statistics);
     }
-
-    /// <summary>The answer for an address of the page that a payload is about.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static TranslationResult ResultOf(ulong payload, ulong iova) =>
-        new((payload & TranslationResult.PageMask) | (iova & ((1UL << PortTlb.PageLog2) - 1)), payload);
 
     /// <summary>An abort without a fault. Its payload has no address, so that it can be kept.</summary>
     internal static TranslationResult SilentAbort => new(TranslationOutcome.Aborted, 0, 0, AccessPermissions.None, default);
@@ -253,7 +267,7 @@ internal sealed unsafe partial class TranslationPath
         }
 
         if (mayKeep) state.Kept.Fill(iova, payload, isFragment);
-        return ResultOf(payload, iova);
+        return TranslationResult.OfKept(payload, iova);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]

@@ -34,13 +34,15 @@ public readonly struct TranslationResult
 {
     // Two words and no more, so that an answer travels in registers. The second has the layout of TLB payloads, so that a hit
     // hands it on as it is:
-    // [5:0] permissions  [11:6] log2 of the leaf  [51:12] output page  [59:52] memory type  [61:60] shareability  [63:62] outcome
-    // An answer that is no success has outcome 3 and: [31:0] stall token  [39:32] event  [42:40] outcome, 0 for Aborted
+    // [5:0] permissions  [11:6] log2 of the leaf  [51:12] output page  [59:52] memory type  [61:60] shareability
+    // [62] untranslated, and then [11:6] 1 for DeviceBypassed  [63] 0
+    // An answer that is no success has bit 63, and: [31:0] stall token  [39:32] event  [42:40] outcome, 0 for Aborted
     private const int LeafSizeShift = 6;
     private const int TypeShift = 52;
     private const int ShareabilityShift = 60;
-    private const int OutcomeShift = 62;
-    private const ulong NoSuccess = 3UL << OutcomeShift;
+    private const ulong Untranslated = 1UL << 62;
+    private const ulong OfDevice = 1UL << LeafSizeShift;
+    private const ulong NoSuccess = 1UL << 63;
     private const int EventShift = 32;
     private const int FailureShift = 40;
 
@@ -72,16 +74,26 @@ public readonly struct TranslationResult
         this.payload = payload;
     }
 
+    /// <summary>The answer for an address of the page that a payload is about.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static TranslationResult OfKept(ulong payload, ulong address) =>
+        new((payload & PageMask) | (address & 0xfff), payload);
+
     /// <summary>How the translation ended.</summary>
-    public TranslationOutcome Outcome => IsSuccess
-        ? (TranslationOutcome)(payload >> OutcomeShift)
-        : TranslationOutcome.Aborted + (byte)((payload >> FailureShift) & 7);
+    public TranslationOutcome Outcome =>
+        !IsSuccess ? TranslationOutcome.Aborted + (byte)((payload >> FailureShift) & 7)
+        : (payload & Untranslated) == 0 ? TranslationOutcome.Translated
+        : (payload & OfDevice) == 0 ? TranslationOutcome.StreamBypassed
+        : TranslationOutcome.DeviceBypassed;
 
     /// <summary>True when the access may go on to <see cref="Address"/>.</summary>
-    public bool IsSuccess => payload < NoSuccess;
+    public bool IsSuccess => IsSuccessOf(payload);
 
     /// <summary>The output address of exactly the input address, offset included; 0 unless <see cref="IsSuccess"/>.</summary>
     public PhysicalAddress Address => new(IsSuccess ? address : 0);   // An abort that was kept has an offset.
+
+    /// <summary><see cref="Address"/> of what is known to be a success.</summary>
+    internal ulong KnownAddress => address;
 
     /// <summary>
     /// The bytes around the input address for which the answer holds: the smaller of the stage 1 and stage 2 leaf, a power
@@ -90,7 +102,7 @@ public readonly struct TranslationResult
     /// </summary>
     public ulong LeafSize => LeafSizeLog2 == 0 ? 0 : 1UL << LeafSizeLog2;
 
-    internal byte LeafSizeLog2 => IsSuccess ? (byte)((payload >> LeafSizeShift) & 0x3f) : (byte)0;
+    internal byte LeafSizeLog2 => (payload & (NoSuccess | Untranslated)) == 0 ? (byte)LeafSizeLog2Of(payload) : (byte)0;
 
     /// <summary>What the translation permits, of all enabled stages together.</summary>
     public AccessPermissions Permissions => IsSuccess ? PermissionsOf(payload) : AccessPermissions.None;
@@ -115,14 +127,19 @@ public readonly struct TranslationResult
         | (address & PageMask)
         | ((ulong)attributes.Type << TypeShift)
         | ((ulong)attributes.Shareability << ShareabilityShift)
-        | ((ulong)outcome << OutcomeShift);
+        | outcome switch
+        {
+            TranslationOutcome.Translated => 0,
+            TranslationOutcome.StreamBypassed => Untranslated,
+            _ => Untranslated | OfDevice,
+        };
 
     /// <summary>Bits of the output page in a payload: an address of more than 52 bits cannot be kept.</summary>
     internal const ulong PageMask = 0x000f_ffff_ffff_f000;
 
     /// <summary>True for the payload of a success.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static bool IsSuccessOf(ulong kept) => kept < NoSuccess;
+    internal static bool IsSuccessOf(ulong kept) => (long)kept >= 0;
 
     /// <summary>The permissions in a payload.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -26,6 +26,7 @@ internal static unsafe class ThreadToken
     /// No two threads have a page in common. Of a thread that has ended a later one may get a page: it then counts as foreign to
     /// itself, which costs a barrier and is safe.
     /// </remarks>
+    [SkipLocalsInit]
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static nuint StackPage()
     {

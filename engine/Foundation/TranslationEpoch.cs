@@ -10,7 +10,7 @@ internal struct EpochSlot
 {
     public const int SizeBytes = 128;   // Two lines: the adjacent-line prefetcher must not couple two ports.
 
-    /// <summary>[63:1] the grace number its thread saw last, [0] 1 inside a scope. Written by the owner alone.</summary>
+    /// <summary>The grace number its thread saw last, which is even, and in [0] 1 inside a scope. Written by the owner alone.</summary>
     [FieldOffset(0)] public ulong Word;
 
     /// <summary>Token of the thread the slot is active on; 0 when parked.</summary>
@@ -26,7 +26,7 @@ internal struct EpochSlot
 /// <summary>Tells when nobody can still be using what was taken away: CMD_SYNC and region removal wait for it.</summary>
 /// <remarks>
 /// A participant is <em>parked</em> or <em>active on a thread</em>. Becoming active is fenced; scopes of an active one are
-/// not, they are two plain stores. A grace period has a number. It has elapsed for a participant that is parked, that has
+/// not, they are two plain stores. A grace period has an even number. It has elapsed for a participant that is parked, that has
 /// shown a number at least as high (it began or ended a scope since, and so sees everything stored before), or that is
 /// seen outside of a scope after a process-wide barrier. Why the barrier is enough: after it, either the store that
 /// entered the scope is visible here, or the loads of that scope come later than everything stored before the barrier.
@@ -110,7 +110,17 @@ internal sealed unsafe class TranslationEpoch
         ControlBuild.NoteEntry(slot);
 
         // Not a fence: the barrier of HasElapsed stands in for it.
-        Volatile.Write(ref slot->Word, (Volatile.Read(ref shared.Current) << 1) | 1);
+        Volatile.Write(ref slot->Word, Volatile.Read(ref shared.Current) | 1);
+        return true;
+    }
+
+    /// <summary><see cref="Enter"/> for the common case: false when the slot is not active here, or inside of a scope already.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public bool TryEnter(EpochSlot* slot)
+    {
+        if (slot->StackPage != ThreadToken.StackPage() || (slot->Word & 1) != 0) return false;
+        ControlBuild.NoteEntry(slot);
+        Volatile.Write(ref slot->Word, Volatile.Read(ref shared.Current) | 1);   // As in Enter.
         return true;
     }
 
@@ -119,7 +129,7 @@ internal sealed unsafe class TranslationEpoch
     public bool Exit(EpochSlot* slot)
     {
         // Release; pairs with the acquire in HasElapsed: the accesses of the scope come before its end.
-        Volatile.Write(ref slot->Word, Volatile.Read(ref shared.Current) << 1);
+        Volatile.Write(ref slot->Word, Volatile.Read(ref shared.Current));
         return Volatile.Read(ref shared.Waiters) != 0;
     }
 
@@ -136,7 +146,7 @@ internal sealed unsafe class TranslationEpoch
     public void EnterBorrowed(EpochSlot* slot)
     {
         ControlBuild.NoteEntry(slot);
-        Volatile.Write(ref slot->Word, (Volatile.Read(ref shared.Current) << 1) | 1);   // As in Enter; the borrowing was a fence.
+        Volatile.Write(ref slot->Word, Volatile.Read(ref shared.Current) | 1);   // As in Enter; the borrowing was a fence.
     }
 
     /// <summary>Gives back a slot that was borrowed and only entered by <see cref="EnterBorrowed"/>.</summary>
@@ -157,7 +167,7 @@ internal sealed unsafe class TranslationEpoch
 
     /// <summary>Starts a grace period: what was stored before is seen by every scope that begins later.</summary>
     /// <returns>Its number.</returns>
-    public ulong Start() => Interlocked.Increment(ref shared.Current);   // A full fence; pairs with the one in Activate.
+    public ulong Start() => Interlocked.Add(ref shared.Current, 2);   // A full fence; pairs with the one in Activate.
 
     /// <summary>Makes the ends of scopes report that somebody waits. Calls nest.</summary>
     public void AddWaiter()
@@ -178,7 +188,7 @@ internal sealed unsafe class TranslationEpoch
         for (int i = 0; i < high; i++)
         {
             ulong word = Volatile.Read(ref slots[i].Word);
-            if (word >> 1 >= grace) continue;
+            if (word >= grace) continue;
             int owner = Volatile.Read(ref slots[i].Owner);
             if (owner != 0 && ((word & 1) != 0 || owner != ThreadToken.Current)) return false;
         }
@@ -269,7 +279,7 @@ internal sealed unsafe class TranslationEpoch
         for (int i = 0; i < high; i++)
         {
             ulong word = Volatile.Read(ref slots[i].Word);
-            if ((word & 1) != 0 && word >> 1 < grace && !ControlBuild.HidesEntry(slots + i)) return true;
+            if ((word & 1) != 0 && word < grace && !ControlBuild.HidesEntry(slots + i)) return true;
         }
 
         return false;
@@ -283,7 +293,7 @@ internal sealed unsafe class TranslationEpoch
         for (int i = 0; i < high; i++)
         {
             int owner = Volatile.Read(ref slots[i].Owner);
-            if (owner != 0 && owner != self && Volatile.Read(ref slots[i].Word) >> 1 < grace) return true;
+            if (owner != 0 && owner != self && Volatile.Read(ref slots[i].Word) < grace) return true;
         }
 
         return false;

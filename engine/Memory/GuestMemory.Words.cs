@@ -39,9 +39,10 @@ public sealed unsafe partial class GuestMemory
     internal bool TryReadDirect64InScope(ulong pa, out ulong value)
     {
         RegionTable* current = Table;
-        bool isThere = current->Largest.Contains(pa);
-        value = isThere ? Volatile.Read(ref *(ulong*)current->Largest.HostOf(pa)) : 0;
-        return isThere;
+        value = 0;
+        if (!current->Largest.Contains(pa)) return false;
+        value = Volatile.Read(ref *(ulong*)current->Largest.HostOf(pa));
+        return true;
     }
 
     /// <summary>

@@ -67,10 +67,10 @@ internal unsafe struct RegionTable
     public const int SizeBytes = 128;
 
     /// <summary>Entries behind the header.</summary>
-    [FieldOffset(0)] public int Count;
+    [FieldOffset(64)] public int Count;
 
     /// <summary>Copy of the largest region's entry, asked first: a machine's main memory takes nearly every access.</summary>
-    [FieldOffset(64)] public RegionEntry Largest;
+    [FieldOffset(0)] public RegionEntry Largest;
 
     /// <summary>Writes a table of sorted, disjoint entries into a new block.</summary>
     public static NativeBlock Build(ReadOnlySpan<RegionEntry> sorted)

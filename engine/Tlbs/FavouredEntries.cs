@@ -10,6 +10,7 @@ internal readonly unsafe struct FavouredEntries
     private readonly TlbSet* sets;
     private readonly ulong keyBits;
     private readonly ulong setMask;
+    private readonly ulong inEntry;
     private readonly byte sizeLog2;
     private readonly byte setBits;
     private readonly byte pageShift;
@@ -19,6 +20,7 @@ internal readonly unsafe struct FavouredEntries
         this.sets = sets;
         this.keyBits = keyBits;
         this.setMask = setMask;
+        inEntry = ((1UL << sizeLog2) - 1) & TranslationResult.PageMask;
         this.sizeLog2 = (byte)sizeLog2;
         this.setBits = (byte)setBits;
         this.pageShift = (byte)pageShift;
@@ -47,9 +49,5 @@ internal readonly unsafe struct FavouredEntries
 
     /// <summary>Makes the payload of an entry that of an address in it.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public ulong PayloadAt(ulong payload, ulong address)
-    {
-        ulong inEntry = ((1UL << sizeLog2) - 1) & TranslationResult.PageMask;
-        return (payload & ~inEntry) | (address & inEntry);
-    }
+    public ulong PayloadAt(ulong payload, ulong address) => (payload & ~inEntry) | (address & inEntry);
 }

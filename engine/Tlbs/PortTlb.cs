@@ -38,6 +38,7 @@ internal unsafe struct PortTlb
     /// <summary>Bytes of the table.</summary>
     public const ulong SizeBytes = Length * PortTlbEntry.SizeBytes;
 
+    private const int EntryLog2 = 4;
     private const ulong DeniedMask = 0x3f;
     private const int GenerationShift = 7;
     private const ulong LastGeneration = 0x1fUL << GenerationShift;
@@ -72,10 +73,34 @@ internal unsafe struct PortTlb
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public readonly bool TryFind(ulong address, uint required, out ulong payload)
     {
-        PortTlbEntry* entry = entries + ((address >> PageLog2) & (Length - 1));
+        PortTlbEntry* entry = EntryOf(address);
         payload = entry->Payload;
         ulong differing = entry->Key ^ ((address & PageMask) | generation);
         return (differing & (~(DeniedMask | Mark) | required)) == 0;
+    }
+
+    /// <summary>Finds what is known of many pages, up to the first of which nothing is known that permits the access.</summary>
+    /// <param name="addresses">The input addresses.</param>
+    /// <param name="required">Of <see cref="RequiredPermissions.BitsOf"/>.</param>
+    /// <param name="results">Takes the answers; as long as the addresses.</param>
+    /// <returns>How many were found.</returns>
+    public readonly int FindRun(ReadOnlySpan<ulong> addresses, uint required, Span<TranslationResult> results)
+    {
+        Invariant.Holds(results.Length >= addresses.Length);
+        PortTlb self = this;   // In registers: the answers might lie where this does, for all the JIT knows.
+        ulong compared = ~(DeniedMask | Mark) | required;
+        ref var next = ref MemoryMarshal.GetReference(results);
+        for (int i = 0; i < addresses.Length; i++)
+        {
+            ulong address = addresses[i];
+            PortTlbEntry* entry = self.EntryOf(address);
+            ulong differing = entry->Key ^ ((address & PageMask) | self.generation);
+            if ((differing & compared) != 0) return i;
+            next = TranslationResult.OfKept(entry->Payload, address);
+            next = ref Unsafe.Add(ref next, 1);
+        }
+
+        return addresses.Length;
     }
 
     /// <summary>Keeps an answer.</summary>
@@ -85,7 +110,7 @@ internal unsafe struct PortTlb
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Fill(ulong address, ulong payload, bool isFragment)
     {
-        PortTlbEntry* entry = entries + ((address >> PageLog2) & (Length - 1));
+        PortTlbEntry* entry = EntryOf(address);
         entry->Key = (address & PageMask) | Mark | generation | (~payload & DeniedMask);
         entry->Payload = payload;
         int leafLog2 = TranslationResult.LeafSizeLog2Of(payload);
@@ -98,7 +123,7 @@ internal unsafe struct PortTlb
     /// <param name="payload">The answer; no leaf is behind it.</param>
     public readonly void FillForAll(ulong address, ulong payload)
     {
-        PortTlbEntry* entry = entries + ((address >> PageLog2) & (Length - 1));
+        PortTlbEntry* entry = EntryOf(address);
         entry->Key = (address & PageMask) | Mark | generation;
         entry->Payload = payload;
     }
@@ -151,9 +176,14 @@ internal unsafe struct PortTlb
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private readonly void RemovePage(ulong address)
     {
-        PortTlbEntry* entry = entries + ((address >> PageLog2) & (Length - 1));
+        PortTlbEntry* entry = EntryOf(address);
         if (((entry->Key ^ address) & Compared) == 0) entry->Key = 0;
     }
+
+    // The index in bytes: one shift less than an index of entries takes.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private readonly PortTlbEntry* EntryOf(ulong address) =>
+        (PortTlbEntry*)((byte*)entries + ((address >> (PageLog2 - EntryLog2)) & ((Length - 1) << EntryLog2)));
 
     private const ulong Compared = PageMask & ((1UL << AddressRange.Bits) - 1);
 

@@ -26,30 +26,30 @@ internal unsafe struct TlbSet
 
     public fixed ulong Payloads[Places];
 
-    /// <summary>The way of a key, or -1.</summary>
+    /// <summary>Finds the way of a key.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public int WayOf(ulong key)
+    public bool TryFindWay(ulong key, out int way)
     {
         if (Vector256.IsHardwareAccelerated)
         {
             uint equal = EqualWays(key);
-            return equal == 0 ? -1 : BitOperations.TrailingZeroCount(equal);
+            way = BitOperations.TrailingZeroCount(equal);
+            return equal != 0;
         }
 
-        for (int way = 0; way < Ways; way++)
+        for (way = 0; way < Ways; way++)
         {
-            if (Keys[way] == key) return way;
+            if (Keys[way] == key) return true;
         }
 
-        return -1;
+        return false;
     }
 
     /// <summary>Empties the way of a key, if there is one. The version is even.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Remove(ulong key)
     {
-        int way = WayOf(key);
-        if (way >= 0) Volatile.Write(ref Keys[way], 0);
+        if (TryFindWay(key, out int way)) Volatile.Write(ref Keys[way], 0);
     }
 
     /// <summary>Empties the way of a key, while nobody else reads or fills the set.</summary>
@@ -77,8 +77,7 @@ internal unsafe struct TlbSet
     public bool TryRead(ulong key, out ulong payload, out long version)
     {
         version = Volatile.Read(ref Version);
-        int way = WayOf(key);
-        if (way >= 0)
+        if (TryFindWay(key, out int way))
         {
             if (ControlBuild.Breaks(Breakage.CopyNotRechecked)) ControlBuild.Linger();   // As if the read took that long.
             payload = Payloads[way];
@@ -97,7 +96,7 @@ internal unsafe struct TlbSet
     {
         if (ControlBuild.Breaks(Breakage.FillNotDated)) ControlBuild.Linger();
         long version = Volatile.Read(ref Version);
-        if (TryClose(version)) Store(WayOf(key), version, key, payload, in dates);
+        if (TryClose(version)) Store(key, version, key, payload, in dates);
     }
 
     /// <summary><see cref="Fill"/> after <see cref="TryRead"/> has found nothing: nor is there anything while the version is the same.</summary>
@@ -105,21 +104,20 @@ internal unsafe struct TlbSet
     public void Add(ulong key, ulong payload, long version, in InvalidationDates dates)
     {
         if (ControlBuild.Breaks(Breakage.FillNotDated)) ControlBuild.Linger();
-        if (TryClose(version)) Store(-1, version, key, payload, in dates);
+        if (TryClose(version)) Store(0, version, key, payload, in dates);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private bool TryClose(long version) =>
         (version & 1) == 0 && Interlocked.CompareExchange(ref Version, version + 1, version) == version;
 
-    // The same translation, an empty way, or the way whose turn it is.
+    // Where the same translation may be, in an empty way, or in the way whose turn it is.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private void Store(int way, long version, ulong key, ulong payload, in InvalidationDates dates)
+    private void Store(ulong same, long version, ulong key, ulong payload, in InvalidationDates dates)
     {
         if (dates.AreTranslationsPresent || ControlBuild.Breaks(Breakage.FillNotDated))
         {
-            if (way < 0) way = WayOf(0);
-            if (way < 0) way = (int)((ulong)(version >> 1) % Ways);
+            if ((same == 0 || !TryFindWay(same, out int way)) && !TryFindWay(0, out way)) way = (int)((ulong)(version >> 1) % Ways);
             Payloads[way] = payload;
             Keys[way] = key;
         }

@@ -96,7 +96,7 @@ public unsafe class TagCompareBenchmarks
     public ulong Set()
     {
         ulong sum = 0;
-        foreach (ulong key in keys) sum += (ulong)sets[key & (SetCount - 1)].WayOf(key);
+        foreach (ulong key in keys) sum += sets[key & (SetCount - 1)].TryFindWay(key, out int way) ? (ulong)way : 0;
         return sum;
     }
 

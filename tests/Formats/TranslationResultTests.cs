@@ -9,17 +9,20 @@ public class TranslationResultTests
     [Fact]
     public void AnAnswerIsTwoWords() => Assert.Equal(2 * sizeof(ulong), Unsafe.SizeOf<TranslationResult>());
 
-    [Fact]
-    public void ASuccessKeepsEveryPart()
+    [Theory]
+    [InlineData(TranslationOutcome.Translated, 63)]
+    [InlineData(TranslationOutcome.Translated, 12)]
+    [InlineData(TranslationOutcome.StreamBypassed, 0)]
+    [InlineData(TranslationOutcome.DeviceBypassed, 0)]
+    public void ASuccessKeepsEveryPart(TranslationOutcome outcome, byte leafSizeLog2)
     {
         var attributes = new MemoryAttributes(0xff, 3);
-        var result = new TranslationResult(
-            TranslationOutcome.StreamBypassed, 0xfff_ffff_ffff_f123, 63, AccessPermissions.All, attributes);
+        var result = new TranslationResult(outcome, 0xfff_ffff_ffff_f123, leafSizeLog2, AccessPermissions.All, attributes);
 
         Assert.True(result.IsSuccess);
-        Assert.Equal(TranslationOutcome.StreamBypassed, result.Outcome);
+        Assert.Equal(outcome, result.Outcome);
         Assert.Equal(0xfff_ffff_ffff_f123UL, result.Address.Value);
-        Assert.Equal(1UL << 63, result.LeafSize);
+        Assert.Equal(leafSizeLog2 == 0 ? 0 : 1UL << leafSizeLog2, result.LeafSize);
         Assert.Equal(AccessPermissions.All, result.Permissions);
         Assert.Equal(attributes, result.Attributes);
         Assert.Equal(EventType.None, result.Event);
