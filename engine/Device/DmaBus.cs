@@ -71,17 +71,15 @@ public sealed unsafe class DmaBus : IDisposable
     /// <exception cref="ObjectDisposedException">The bus is closed.</exception>
     public TranslationResult Translate(StreamId stream, SubstreamId? substream, ulong iova, AccessKind access)
     {
-        if (isClosed) ThrowClosed();
-        bool isOutermost = epoch.Enter(slot);
+        // A hit, as that of a port.
+        if (isClosed || !epoch.TryEnter(slot)) return TranslateAnyhow(stream, substream, iova, access);
         ulong requester = StreamStates.KeyOf(stream, substream);
-        if (!kept.TryFind(requester, iova, RequiredPermissions.BitsOf(access), stamps, out ulong payload)
-            && !TryAnswerQuickly(requester, iova, access, out payload))
+        if (!kept.TryFind(requester, iova, RequiredPermissions.BitsOf(access), stamps, out ulong payload))
         {
-            return MissInScope(stream, substream, iova, access, isOutermost);
+            return MissInScope(stream, substream, iova, access);
         }
 
-        if (isOutermost) Exit();   // Nothing so far could throw, so the scope ends without a try block.
-        return TranslationResult.OfKept(payload, iova);
+        return epoch.Exit(slot) ? RunPending(payload, iova) : TranslationResult.OfKept(payload, iova);
     }
 
     /// <summary>Makes a read of a requester: translated page by page, each page in a scope of its own.</summary>
@@ -192,12 +190,28 @@ public sealed unsafe class DmaBus : IDisposable
         return true;
     }
 
+    // Inside of a scope already, or the first access on this thread.
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private TranslationResult MissInScope(
-        StreamId stream, SubstreamId? substream, ulong iova, AccessKind access, bool isOutermost)
+    private TranslationResult TranslateAnyhow(StreamId stream, SubstreamId? substream, ulong iova, AccessKind access)
     {
-        using var scope = new DmaBusScope(this, isOutermost);
-        return Miss(stream, substream, iova, access);
+        using var scope = Enter();
+        return TranslateInside(stream, substream, iova, access);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private TranslationResult MissInScope(StreamId stream, SubstreamId? substream, ulong iova, AccessKind access)
+    {
+        using var scope = new DmaBusScope(this, isOutermost: true);
+        return TryAnswerQuickly(StreamStates.KeyOf(stream, substream), iova, access, out ulong payload)
+            ? TranslationResult.OfKept(payload, iova)
+            : Miss(stream, substream, iova, access);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private TranslationResult RunPending(ulong payload, ulong iova)
+    {
+        device.RunPending();
+        return TranslationResult.OfKept(payload, iova);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]

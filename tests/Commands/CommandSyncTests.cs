@@ -1,5 +1,6 @@
 using Smmu.Fast.Device;
 using Smmu.Fast.Formats;
+using Smmu.Fast.Tests.Memory;
 using Smmu.Fast.Tests.Repository;
 
 namespace Smmu.Fast.Tests.Commands;
@@ -9,6 +10,8 @@ public class CommandSyncTests
 {
     private const uint MsiCommandQueueAbort = 1 << 4;
     private const ulong InterruptSignal = 1UL << 12;
+
+    private uint acknowledged;
 
     [Fact]
     [Rule("CMD-SYNC-02")]
@@ -172,6 +175,84 @@ public class CommandSyncTests
         Assert.Equal(2u, scene.Consumer);
         Assert.Equal(MsiCommandQueueAbort, scene.Machine.Read(RegisterOffset.GERROR));
         Assert.Equal([MsiCommandQueueAbort], errorsAtSecond);
+    }
+
+    [Fact]
+    [Rule("CMD-SYNC-10")]
+    public void ConsumerIndexHasMovedOnWhenTheMessageIsSeen()
+    {
+        const int Rounds = 2_000;
+        using var scene = new CommandScene();
+        ulong target = scene.Machine.Allocate(64);
+        Command[] commands = [.. Enumerable.Repeat(Command.TlbiNhAll(default), 60)];
+        long early = 0;
+        var reader = new Worker(() =>
+        {
+            for (uint round = 1; round <= Rounds; round++)
+            {
+                while (scene.Machine.Read32(target) < round) Thread.SpinWait(1);
+                uint indexOfSync = ((round - 1) * 61) & 0x1ff;
+                if (scene.Consumer == indexOfSync) early++;
+                Volatile.Write(ref acknowledged, round);
+            }
+        });
+        for (uint round = 1; round <= Rounds; round++)
+        {
+            scene.Machine.Submit([Command.SyncWithMsi(new PhysicalAddress(target), round), .. commands]);
+            Assert.True(SpinWait.SpinUntil(() => Volatile.Read(ref acknowledged) == round, TimeSpan.FromSeconds(30)));
+        }
+
+        reader.Join();
+        Assert.Equal(0, early);
+        Assert.False(scene.HasCommandError);
+    }
+
+    [Fact]
+    [Rule("CMD-SYNC-04")]
+    public void WhoStopsListeningHearsNoMoreAndTheMessageStillComes()
+    {
+        using var scene = new CommandScene();
+        var lines = new List<InterruptLine>();
+        ulong target = scene.Machine.Allocate(64);
+        scene.Machine.Smmu.InterruptRaised += lines.Add;
+        scene.Run(Command.SyncWithMsi(new PhysicalAddress(target), 1));
+        scene.Machine.Smmu.InterruptRaised -= lines.Add;
+        scene.Run(Command.SyncWithMsi(new PhysicalAddress(target + 4), 2));
+        Assert.Equal([InterruptLine.CommandSync], lines);
+        scene.Machine.Smmu.InterruptRaised += lines.Add;
+        scene.Run(Command.SyncWithMsi(new PhysicalAddress(target + 8), 3), Command.Sync(CompletionSignal.Event));
+        Assert.Equal([InterruptLine.CommandSync, InterruptLine.CommandSync, InterruptLine.WakeUpEvent], lines);
+        Assert.Equal([1u, 2u, 3u], [scene.Machine.Read32(target), scene.Machine.Read32(target + 4), scene.Machine.Read32(target + 8)]);
+    }
+
+    [Fact]
+    [Rule("CMD-SYNC-03")]
+    public void MessagesIntoWatchedMemoryAreSeenByWhoWatches()
+    {
+        using var scene = new CommandScene();
+        ulong target = scene.Machine.Allocate(64);
+        var stores = new List<(ulong, int)>();
+        scene.Machine.Memory.Watch(scene.Machine.RamRegion, stored: (address, length) => stores.Add((address, length)));
+        scene.Machine.Submit(Command.SyncWithMsi(new PhysicalAddress(target), 5));
+        Assert.Contains((target, 4), stores);
+        Assert.Equal(5u, scene.Machine.Read32(target));
+    }
+
+    [Fact]
+    [Rule("CMD-SYNC-17")]
+    public void MessagesIntoReadOnlyMemoryAbort()
+    {
+        using var scene = new CommandScene();
+        ulong target = scene.Machine.Allocate(64);
+        scene.Machine.Submit(Command.Sync());
+        ulong slot = scene.Machine.CommandQueue + 16;
+        var sync = Command.SyncWithMsi(new PhysicalAddress(target), 5);
+        scene.Machine.Write64(slot, [sync.Word0, sync.Word1]);
+        scene.Machine.Memory.MakeReadOnly(scene.Machine.RamRegion);
+        scene.Machine.Write(RegisterOffset.CMDQ_PROD, 2);
+        Assert.Equal(0u, scene.Machine.Read32(target));
+        Assert.Equal(MsiCommandQueueAbort, scene.Machine.Read(RegisterOffset.GERROR));
+        Assert.Equal(2u, scene.Consumer);
     }
 
     private static List<InterruptLine> LinesOf(CommandScene scene)

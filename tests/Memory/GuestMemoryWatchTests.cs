@@ -133,6 +133,25 @@ public sealed unsafe class GuestMemoryWatchTests : IDisposable
     }
 
     [Fact]
+    public void OnlyPlainMemoryOfTheLargestRegionIsWrittenInPlace()
+    {
+        Assert.True(memory.FindPlain(Base, 8) == region.HostPointer);
+        Assert.True(memory.FindPlain(Base + (Pages * Page) - 8, 8) == region.HostPointer + (Pages * Page) - 8);
+        Assert.True(memory.FindPlain(Base + (Pages * Page) - 8, 32) == null);   // Runs on over the end.
+        Assert.True(memory.FindPlain(Base - 8, 8) == null);
+        Assert.True(memory.FindPlain(0, 8) == null);
+        memory.Watch(region);
+        Assert.True(memory.FindPlain(Base, 8) == null);
+        memory.StopWatching(region);
+        Assert.True(memory.FindPlain(Base, 8) != null);
+        memory.Watch(region, marksDirty: false, (_, _) => { });
+        Assert.True(memory.FindPlain(Base, 8) == null);
+        memory.StopWatching(region);
+        memory.MakeReadOnly(region);
+        Assert.True(memory.FindPlain(Base, 8) == null);
+    }
+
+    [Fact]
     public void WatchesThatWatchNothingAndHarvestsWithoutMarksAreRefused()
     {
         Assert.Throws<ArgumentException>(() => memory.Watch(region, marksDirty: false));
