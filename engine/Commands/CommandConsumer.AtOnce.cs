@@ -69,7 +69,9 @@ internal sealed unsafe partial class CommandConsumer
             else if ((word0 & SignalField) != 0)
             {
                 if (!TryFindMessage(word0, word1, out uint* message)) break;
-                Advance(run - left + 1);   // Seen by who sees the message.
+
+                // Who sees the message sees CONS too.
+                Advance(run - left + 1);
                 run = left - 1;
                 if (message != null) Volatile.Write(ref *message, new Command(word0, word1).MSIData);
             }

@@ -31,15 +31,14 @@ internal sealed class FaultReporter
     }
 
     /// <summary>Ends an access at a page that stage 1 does not map, if it does not stall.</summary>
-    /// <param name="request">The access.</param>
-    /// <param name="access">With the overrides of the stream.</param>
+    /// <param name="request">The access, of a stream that overrides nothing.</param>
     /// <param name="decision">Of <see cref="FaultPolicy"/>.</param>
-    public TranslationResult ReportUnmapped(in FaultRequest request, AccessKind access, FaultDecision decision)
+    public TranslationResult ReportUnmapped(in FaultRequest request, FaultDecision decision)
     {
         if (decision.IsRecorded)
         {
             var record = EventRecord.Stage1Fault(
-                EventType.Translation, request.Stream, request.Substream, request.InputAddress, access);
+                EventType.Translation, request.Stream, request.Substream, request.InputAddress, request.Access);
             interrupts.AfterEvent(events.Write(in record));
         }
 

@@ -183,17 +183,17 @@ internal sealed unsafe partial class TranslationPath
             && (descriptor & DescriptorLayout.PageBits) != DescriptorLayout.PageBits;
     }
 
+    // Direct streams override nothing, so the record shows the access as it is.
     private TranslationResult ReportUnmapped(
         ref StreamState state, ulong iova, AccessKind access, StallClient? client, ref PathStatistics statistics)
     {
         ref readonly var regime = ref state.Stream.Regime;
         statistics.DirectWalks++;
-        var judged = regime.Overrides.Apply(access);
         var request = new FaultRequest(state.Id, state.Substream, iova, access);
         var decision = FaultPolicy.Decide(EventType.Translation, stage2: false, in regime);
         return decision.Outcome == TranslationOutcome.Stalled
-            ? faults.Report(FaultRecords.OfUnmapped(in request, in regime, judged), client)
-            : faults.ReportUnmapped(in request, judged, decision);
+            ? faults.Report(FaultRecords.OfUnmapped(in request, in regime), client)
+            : faults.ReportUnmapped(in request, decision);
     }
 
     private bool TryReadLeaf(

@@ -40,11 +40,11 @@ internal static class FaultRecords
         return new FaultReport(EventType.AddressSize, FaultPolicy.Ungoverned, in record);
     }
 
-    /// <summary>A page that stage 1 does not map.</summary>
-    public static FaultReport OfUnmapped(in FaultRequest request, in TranslationRegime regime, AccessKind access)
+    /// <summary>A page that stage 1 does not map, of a stream that overrides nothing.</summary>
+    public static FaultReport OfUnmapped(in FaultRequest request, in TranslationRegime regime)
     {
         var record = EventRecord.Stage1Fault(
-            EventType.Translation, request.Stream, request.Substream, request.InputAddress, access);
+            EventType.Translation, request.Stream, request.Substream, request.InputAddress, request.Access);
         return new FaultReport(EventType.Translation, FaultPolicy.Decide(EventType.Translation, stage2: false, in regime), in record);
     }
 

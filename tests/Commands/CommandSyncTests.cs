@@ -108,12 +108,14 @@ public class CommandSyncTests
         Assert.Equal(0u, scene.Machine.Read32(target));
     }
 
-    [Fact]
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
     [Rule("CMD-SYNC-08")]
-    public void ReservedSignalIsIllegal()
+    public void ReservedSignalIsIllegal(bool isHeard)
     {
         using var scene = new CommandScene();
-        var lines = LinesOf(scene);
+        List<InterruptLine> lines = isHeard ? LinesOf(scene) : [];
         ulong target = scene.Machine.Allocate(64);
 
         Assert.Equal(CommandScene.Illegal, scene.Judge(new Command(0x46 | (3UL << 12) | (7UL << 32), target)));
@@ -223,6 +225,26 @@ public class CommandSyncTests
         scene.Run(Command.SyncWithMsi(new PhysicalAddress(target + 8), 3), Command.Sync(CompletionSignal.Event));
         Assert.Equal([InterruptLine.CommandSync, InterruptLine.CommandSync, InterruptLine.WakeUpEvent], lines);
         Assert.Equal([1u, 2u, 3u], [scene.Machine.Read32(target), scene.Machine.Read32(target + 4), scene.Machine.Read32(target + 8)]);
+    }
+
+    [Fact]
+    [Rule("CMD-SYNC-07")]
+    public void AnEventThatNobodyListensToSendsNoMessage()
+    {
+        using var scene = new CommandScene();
+        ulong target = scene.Machine.Allocate(64);
+        scene.Run(new Command(0x46 | (2UL << 12) | (7UL << 32), target));
+        Assert.Equal(0u, scene.Machine.Read32(target));
+    }
+
+    [Fact]
+    [Rule("CMD-SYNC-05")]
+    public void WithoutMsiSupportNothingIsWrittenThoughNobodyListens()
+    {
+        using var scene = new CommandScene(SmmuFeatures.Default.With(SmmuFeatureField.MSI, 0));
+        ulong target = scene.Machine.Allocate(64);
+        scene.Run(Command.SyncWithMsi(new PhysicalAddress(target), 7));
+        Assert.Equal(0u, scene.Machine.Read32(target));
     }
 
     [Fact]

@@ -6,6 +6,7 @@ using Smmu.Fast.Memory;
 using Smmu.Fast.Queues;
 using Smmu.Fast.Scenarios.Machines;
 using Smmu.Fast.Streams;
+using Smmu.Fast.Tests.Memory;
 using Smmu.Fast.Tests.Repository;
 using Smmu.Fast.Tlbs;
 
@@ -69,6 +70,80 @@ public sealed unsafe class GracePeriodTests : IDisposable
         Assert.Equal(1u, reader.ConsumerRegister);
         epoch.Exit(slot);
         TranslationEpoch.Release(slot);
+    }
+
+    [Fact]
+    [Rule("CMD-SYNC-11")]
+    public void WhoIsAloneCompletesASyncAtOnceAndCountsAsAloneNoLonger()
+    {
+        Publish(1);
+        consumer.SetEnabled(true);
+        Assert.True(consumer.ConsumeAtOnce());
+        Assert.Equal(1u, reader.ConsumerRegister);
+        Assert.False(caches.IsAlone);
+    }
+
+    [Fact]
+    [Rule("CMD-SYNC-11")]
+    public void AnotherThreadInsideOfAScopeKeepsASyncFromCompletingAtOnce()
+    {
+        var slot = epoch.TryClaim();
+        Publish(1);
+        consumer.SetEnabled(true);
+        using var isInside = new ManualResetEventSlim();
+        using var mayLeave = new ManualResetEventSlim();
+        var other = new Worker(() =>
+        {
+            epoch.Enter(slot);
+            isInside.Set();
+            mayLeave.Wait();
+            epoch.Exit(slot);
+            TranslationEpoch.Park(slot);
+        });
+        isInside.Wait();
+        bool isDone = consumer.ConsumeAtOnce();
+        uint consumed = reader.ConsumerRegister;
+        mayLeave.Set();
+        other.Join();
+
+        Assert.False(isDone);
+        Assert.Equal(0u, consumed);
+        Assert.True(consumer.ConsumeAtOnce());
+        Assert.Equal(1u, reader.ConsumerRegister);
+    }
+
+    [Theory]
+    [Rule("CMD-SYNC-05")]
+    [InlineData(0x1000, 7)]   // A message.
+    [InlineData(0, 0)]        // Address 0 is none.
+    public void AMessageAtOnceGoesWhereItsAddressSays(ulong address, uint expected)
+    {
+        memory.AddOwned(0, 2 * GuestMemory.PageBytes);   // The largest region.
+        Publish(Command.SyncWithMsi(new PhysicalAddress(address), 7));
+        consumer.SetEnabled(true);
+        Assert.True(consumer.ConsumeAtOnce());
+        Assert.True(memory.TryRead64(address, out ulong word));
+        Assert.Equal(expected, (uint)word);
+    }
+
+    [Fact]
+    [Rule("CMD-SYNC-06")]
+    public void AMessageAtOnceDoesNotGoBeyondTheOutputSize()
+    {
+        const ulong BeyondOutput = 1UL << 50;
+        memory.AddOwned(BeyondOutput, 2 * GuestMemory.PageBytes);   // The largest region, for whoever gets there.
+        Publish(Command.SyncWithMsi(new PhysicalAddress(BeyondOutput + 64), 7));
+        consumer.SetEnabled(true);
+        Assert.False(consumer.ConsumeAtOnce());   // Nothing is at 64: another way finds out.
+        Assert.True(memory.TryRead64(BeyondOutput + 64, out ulong word));
+        Assert.Equal(0UL, word);
+    }
+
+    private void Publish(Command command)
+    {
+        Assert.True(memory.TryWrite64(Queue, command.Word0));
+        Assert.True(memory.TryWrite64(Queue + 8, command.Word1));
+        reader.WriteProducer(1);
     }
 
     private void Publish(int commands)

@@ -45,6 +45,24 @@ public sealed class KeptAbortTests : IDisposable
     }
 
     [Fact]
+    public void AnAbortMovesNoWordThoughMemoryLiesAtAddressZero()
+    {
+        var low = machine.Memory.AddOwned(0, 128 << 20);   // The largest region.
+        machine.Write64(8, 0x1122_3344);
+        using var port = machine.Smmu.OpenPort(new StreamId(Stream));
+        byte[] word = new byte[8];
+        for (int round = 0; round < 3; round++)
+        {
+            Assert.False(port.Read(Iova, word));
+            Assert.False(port.Write(Iova, [1, 2, 3, 4, 5, 6, 7, 8]));
+        }
+
+        Assert.Equal(new byte[8], word);
+        Assert.Equal(0x1122_3344UL, machine.Read64(8));
+        Assert.Equal(128UL << 20, low.Size);
+    }
+
+    [Fact]
     [Rule("CMD-SYNC-12")]
     public void AnAbortIsForgottenWithTheConfiguration()
     {

@@ -1,4 +1,3 @@
-using Smmu.Fast.Device;
 using Smmu.Fast.Faults;
 using Smmu.Fast.Formats;
 using Smmu.Fast.Scenarios.Machines;
@@ -57,7 +56,7 @@ public sealed class UnmappedPageTests
             foreach (var access in new[]
             {
                 AccessKind.Read, AccessKind.Write, AccessKind.Read | AccessKind.Write, AccessKind.Read | AccessKind.Privileged,
-                AccessKind.Read | AccessKind.Instruction,
+                AccessKind.Read | AccessKind.Instruction, AccessKind.Write | AccessKind.Instruction,
             })
             {
                 foreach (ulong iova in new[] { Unmapped, Unmapped + 0xff8, Unmapped | (0x5aUL << 56) })

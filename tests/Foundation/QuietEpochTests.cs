@@ -102,7 +102,7 @@ public sealed unsafe class QuietEpochTests : IDisposable
             enter();
             leave();
         });
-        bool wasActive = SpinWait.SpinUntil(() => Volatile.Read(ref slot->Owner) != 0, Limit);
+        bool wasActive = SpinWait.SpinUntil(() => Volatile.Read(ref slot->Owner) != 0 || worker.IsOver, Limit);
         bool hasEntered = SpinWait.SpinUntil(() => TranslationEpoch.IsInside(slot) || slot->Owner == 0, WhileClosed);
         gate.Exit();
         worker.Join();

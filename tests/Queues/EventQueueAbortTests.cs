@@ -27,14 +27,16 @@ public class EventQueueAbortTests
         Assert.Equal([InterruptLine.GlobalError], lines);   // No interrupt of the queue, which stays empty.
     }
 
-    [Fact]
+    [Theory]
+    [InlineData(1)]
+    [InlineData(32_768)]   // More than the RAM beside it.
     [Rule("GERR-12")]
     [Rule("EVT-31")]
-    public void RecordsAreLostUntilTheErrorIsAcknowledged()
+    public void RecordsAreLostUntilTheErrorIsAcknowledged(ulong pages)
     {
         using var machine = new FaultingMachine(log2: 3, Queue);
         machine.Fault(0x1000);
-        machine.Machine.Memory.AddOwned(Queue, GuestMemory.PageBytes);
+        machine.Machine.Memory.AddOwned(Queue, pages * GuestMemory.PageBytes);
 
         machine.Fault(0x2000);
         Assert.Equal((0u, 0ul), (machine.Producer, machine.AddressIn(0)));

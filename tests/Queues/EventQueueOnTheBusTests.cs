@@ -60,6 +60,31 @@ public class EventQueueOnTheBusTests
     }
 
     [Fact]
+    [Rule("RQ-46")]
+    public void ARecordInPlainMemoryDoesNotOvertakeOneThatTheHostIsWriting()
+    {
+        const int OfPage = 4096 / RecordBytes;
+        var bus = new HookedBus();
+        using var machine = new FaultingMachine(log2: 8, HookedBus.Base, bus);
+        machine.Machine.Memory.AddOwned(HookedBus.Base + 4096, 128 << 20);   // The other half of the queue, in the largest region.
+        for (int i = 1; i < OfPage; i++) machine.Fault(0x1000);
+        uint producerInside = 0;
+        bus.BeforeWrite = _ =>
+        {
+            machine.Fault(0x2000);   // The first of the other half.
+            producerInside = machine.Producer;
+            return true;
+        };
+        machine.Fault(0x3000);
+
+        Assert.Equal(OfPage - 1u, producerInside);
+        Assert.Equal(OfPage + 1u, machine.Producer);
+        Assert.Equal((0x3000ul, 0x2000ul), (machine.AddressIn(OfPage - 1), machine.AddressIn(OfPage)));
+        machine.Fault(0x4000);
+        Assert.Equal((OfPage + 2u, 0x4000ul), (machine.Producer, machine.AddressIn(OfPage + 1)));
+    }
+
+    [Fact]
     [Rule("QUE-26")]
     [Rule("QUE-22")]
     [Rule("RQ-40")]
