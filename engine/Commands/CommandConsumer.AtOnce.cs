@@ -101,9 +101,10 @@ internal sealed unsafe partial class CommandConsumer
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private bool TryInvalidate(ulong word0, ulong word1)
     {
-        // The most frequent one without a detour.
+        // The most frequent ones without a detour.
         var opcode = (CommandOpcode)(byte)word0;
         var error = opcode == CommandOpcode.TlbiNhVa ? TlbInvalidateCommands.ExecuteNhVa(word0, word1, context)
+            : opcode == CommandOpcode.TlbiNhAsid ? TlbInvalidateCommands.ExecuteNhAsid(word0, word1, context)
             : opcode is >= CommandOpcode.CfgiSte and <= CommandOpcode.TlbiNsnhAll ? Execute(word0, word1)
             : CommandError.Illegal;
         return error == CommandError.None;

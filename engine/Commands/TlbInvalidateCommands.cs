@@ -22,7 +22,8 @@ internal static unsafe class TlbInvalidateCommands
             CommandOpcode.TlbiS2Ipa =>
                 ExecuteByAddress(command, context, context.HasStage2, InvalidationKind.ByIntermediateAddress),
             CommandOpcode.TlbiNsnhAll => ExecuteOnAll(context),
-            _ => ExecuteByName(in command, context),
+            CommandOpcode.TlbiNhAsid => ExecuteNhAsid(command.Word0, command.Word1, context),
+            _ => ExecuteByName(command, opcode, context),
         };
     }
 
@@ -30,6 +31,11 @@ internal static unsafe class TlbInvalidateCommands
     [MethodImpl(MethodImplOptions.NoInlining)]
     public static CommandError ExecuteNhVa(ulong word0, ulong word1, CommandContext context) =>
         ExecuteByAddress(new Command(word0, word1), context, context.HasStage1, InvalidationKind.ByAsid);
+
+    /// <summary>Executes CMD_TLBI_NH_ASID.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static CommandError ExecuteNhAsid(ulong word0, ulong word1, CommandContext context) =>
+        ExecuteByName(new Command(word0, word1), CommandOpcode.TlbiNhAsid, context);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static CommandError ExecuteByAddress(
@@ -43,9 +49,9 @@ internal static unsafe class TlbInvalidateCommands
         return CommandError.None;
     }
 
-    private static CommandError ExecuteByName(in Command command, CommandContext context)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static CommandError ExecuteByName(Command command, CommandOpcode opcode, CommandContext context)
     {
-        var opcode = command.Opcode;
         if (!(opcode == CommandOpcode.TlbiS12Vmall ? context.HasStage2 : context.HasStage1)) return CommandError.Illegal;
         if (ControlBuild.Breaks(Breakage.TlbiIgnored)) return CommandError.None;
         if (opcode == CommandOpcode.TlbiNhAsid && command.Asid.Value > context.LargestAsid) return CommandError.None;

@@ -21,10 +21,21 @@ internal sealed unsafe partial class TranslationPath
         || (set != null && TryAddFavoured(ref state, iova, access, set, key, version, ref statistics, out payload))
         || TryAnswerBehind(ref state, iova, access, ref statistics, out payload);
 
-    // A hit. What is found is believed only if nothing was invalidated up to now: else it may have gone, or stand under a number
-    // that has another meaning.
+    /// <summary>Answers out of the entries that the stream met last.</summary>
+    /// <remarks>
+    /// What is found is believed only if nothing was invalidated up to now: else it may have gone, or stand under a number that
+    /// has another meaning.
+    /// </remarks>
+    /// <param name="state">What is known of the stream.</param>
+    /// <param name="iova">All 64 bits of the address.</param>
+    /// <param name="access">The access as the client marked it.</param>
+    /// <param name="statistics">Counters of the calling thread.</param>
+    /// <param name="payload">The answer.</param>
+    /// <param name="set">Where there is none, the set that it could be added to; else null.</param>
+    /// <param name="key">Its key there.</param>
+    /// <param name="version">The version of the set.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private bool TryFindFavoured(
+    public static bool TryFindFavoured(
         ref StreamState state,
         ulong iova,
         AccessKind access,

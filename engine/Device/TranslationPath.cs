@@ -73,9 +73,9 @@ internal sealed unsafe partial class TranslationPath
             : TranslateFurther(ref state, iova, access, set, key, version, client, ref statistics);
     }
 
-    // Keeps nothing of the caller's across a call, so that a hit there saves no registers.
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    private TranslationResult TranslateFurther(
+    /// <summary><see cref="Translate"/> after <see cref="TryFindFavoured"/> has found nothing.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public TranslationResult TranslateFurther(
         ref StreamState state,
         ulong iova,
         AccessKind access,
